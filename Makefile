@@ -1,0 +1,68 @@
+# Every target makes its virtual environment when missing, from constraints.txt: a fresh machine gets what we tested.
+# `make check` is what CI runs. Another interpreter: make test PYTHON=python3.13 VENV=.venv313
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo-out
+JOBS ?= 2
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+STAMP := $(VENV)/.installed-$(shell cat constraints.txt requirements-dev.txt pyproject.toml | sha256sum | cut -c1-12)
+
+.PHONY: help install models demo test lint typecheck check core-install test-lowest soak clean
+
+help:
+	@echo "make demo       photos -> crops -> training -> five artifacts -> report, on the ORL faces ($(OUT)/report.html)"
+	@echo "make test       the tests, in parallel on $(JOBS) cores"
+	@echo "make lint       formatting, lint, import order"
+	@echo "make typecheck  mypy --strict"
+	@echo "make check      all of these and the core-only install: what CI runs"
+	@echo "make test-lowest  the device side with the lowest versions we promise"
+	@echo "make soak       kill loops and fuzzing, long; results go to benchmarks/results/"
+	@echo "make clean      remove what these targets made"
+
+install: $(STAMP)
+
+$(STAMP):
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifneq ($(UV),)
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements-dev.txt -c constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+# The face detector and mesh (2.7 MB, Apache-2.0), into the user's data folder; does nothing when they are there.
+models: $(STAMP)
+	$(BIN)/edge-facenet setup
+
+demo: models
+	$(BIN)/edge-facenet demo $(OUT)
+
+test: models
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+typecheck: $(STAMP)
+	$(BIN)/mypy
+
+check: lint typecheck test core-install
+
+# The wheel with nothing but its own dependencies: what a Raspberry Pi gets.
+core-install: $(STAMP)
+	bash tests/core_install.sh $(PYTHON) $(BIN)/python
+
+test-lowest:
+	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest
+
+soak: models
+	$(BIN)/python -m pytest -m soak --override-ini addopts="-q --strict-markers" tests/soak
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
