@@ -23,7 +23,7 @@ __all__ = ["BACKBONES", "Backbone", "build"]
 class Backbone:
     """One entry of the registry."""
 
-    module: str  # holds build(size, width, dimension) -> keras.Model
+    module: str  # holds build(*, size, width, dimension) -> keras.Model
     size: int  # usual input size, px
     least_size: int  # below this a stage would have no pixels left, px
     scalable: bool  # whether `width` means anything
@@ -33,6 +33,7 @@ class Backbone:
 BACKBONES: dict[str, Backbone] = {
     "mobilenetv2": Backbone("mobilenetv2", 160, 32, True, "Sandler et al. 2018; cheap per MUL-ADD on a phone"),
     "inception-resnet-v1": Backbone("inception_resnet_v1", 160, 75, False, "Szegedy et al. 2016; FaceNet's usual net"),
+    "mobile": Backbone("mobile", 80, 32, True, "ours: plain 3x3 residual blocks, made for static int8"),
 }
 
 
@@ -56,8 +57,8 @@ def build(name: str, *, size: int, width: float = 1.0, dimension: int = 128) -> 
         raise ConfigError(f"Backbone {name}: width must be 0.05..4 and dimension at least 2, found {width:g} and {dimension}.")
     if width != 1.0 and not entry.scalable:
         raise ConfigError(f"Backbone {name} has no width multiplier; found width {width:g}, leave it at 1.")
-    make: Callable[[int, float, int], Any] = import_module(f".{entry.module}", __name__).build
-    return make(size, width, dimension)
+    make: Callable[..., Any] = import_module(f".{entry.module}", __name__).build
+    return make(size=size, width=width, dimension=dimension)
 
 
 def find(name: str) -> Backbone:

@@ -14,7 +14,7 @@ from typing import Any
 from keras import Input, Model, layers
 
 
-def build(size: int, width: float, dimension: int) -> Model:
+def build(*, size: int, width: float = 1.0, dimension: int = 128) -> Model:
     """See `backbones.build`; `width` has no meaning here."""
     image = Input((size, size, 3), name="image")
     x = _stem(image)

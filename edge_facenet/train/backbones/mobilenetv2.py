@@ -23,7 +23,7 @@ LAST = 1280
 MOMENTUM = 0.9  # of batch normalisation: short fine-tunings on few people must not keep stale statistics
 
 
-def build(size: int, width: float, dimension: int) -> Model:
+def build(*, size: int, width: float = 1.0, dimension: int = 128) -> Model:
     """See `backbones.build`."""
     image = Input((size, size, 3), name="image")
     x = _conv(image, channels(32, width), kernel=3, stride=2, name="stem")

@@ -1,0 +1,211 @@
+"""What a training is: one frozen dataclass, read strictly, written into the run's folder.
+
+Everything random follows from (`seed`, step). Lists of what may be changed when a run goes on: `FREE`.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..budget import DEFAULT_MULADDS
+from ..errors import ConfigError
+from ..schema import doc, from_json, nearest, to_json
+from .jitter import JitterConfig
+
+FREE = ("save_every", "log_every", "look_every")
+"""Keys that never change the weights; a run may go on with other values of these."""
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """The network."""
+
+    name: str = doc("a key of the registry of backbones", "mobilenetv2")
+    size: int = doc("height and width of the input, px", 160)
+    width: float = doc("multiplier of the channel counts", 1.0)
+    dimension: int = doc("length of the embedding", 128)
+    start_from: str = doc("folder of another run whose newest weights to begin with; empty = random weights", "")
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Who is held out, by person. At least 1 is a number of people, below 1 a share of them."""
+
+    seed: int = doc("seed of the permutation of the people", 0)
+    test: float = doc("people (or share) that only results come from", 0.1)
+    calibrate: float = doc("people (or share) that parity and thresholds come from", 0.1)
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """P identities x K images a step."""
+
+    people: int = doc("identities a step, P", 12)
+    images: int = doc("images per identity, K; repeated, in other views, where a person has fewer", 4)
+    least_photos: int = doc("refuse the set when a person to train on has fewer photos", 2)
+
+
+@dataclass(frozen=True)
+class SoftmaxConfig:
+    """Cosine softmax cross-entropy over the training identities."""
+
+    weight: float = doc("factor of this term", 1.0)
+    scale: float = doc("factor on the cosines", 16.0)
+    smoothing: float = doc("label smoothing, 0..1", 0.1)
+
+
+@dataclass(frozen=True)
+class TripletConfig:
+    """Triplet loss with negatives mined within the batch."""
+
+    weight: float = doc("factor of this term", 1.0)
+    margin: float = doc("in squared distance of unit embeddings", 0.2)
+    mining: Literal["semi-hard", "hardest"] = doc("which negative a pair is compared with", "semi-hard")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How gradients become steps. Weight decay never touches normalisation's gamma and beta."""
+
+    name: Literal["adamw", "sgd", "muon"] = doc("muon = Muon on convolution kernels, AdamW on the rest", "adamw")
+    learning_rate: float = doc("at its highest", 3e-3)
+    weight_decay: float = doc("decoupled, times the learning rate", 0.05)
+    momentum: float = doc("of sgd (Nesterov)", 0.9)
+    beta_2: float = doc("of adamw", 0.999)
+    epsilon: float = doc("of adamw", 1e-7)
+    clip_norm: float = doc("limit of the norm over all gradients (muon: of each AdamW gradient); 0 = none", 5.0)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate over the steps."""
+
+    shape: Literal["cosine", "constant-linear"] = doc("cosine to the floor, or constant then linear to it", "cosine")
+    warmup: float = doc("share of the steps in which it rises from 0", 0.05)
+    warmup_least: int = doc("but at least this many steps", 20)
+    decay: float = doc("constant-linear: share of the steps in which it falls, at the end", 0.3)
+    floor: float = doc("learning rate at the end", 1e-6)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training."""
+
+    steps: int = doc("updates of the weights")
+    backbone: BackboneConfig = doc("the network", BackboneConfig())
+    objective: str = doc("softmax, triplet, softmax+triplet, or another one of the registry", "softmax")
+    split: SplitConfig = doc("who is held out", SplitConfig())
+    batch: BatchConfig = doc("what a step sees", BatchConfig())
+    jitter: JitterConfig = doc("augmentation", JitterConfig())
+    softmax: SoftmaxConfig = doc("the softmax term", SoftmaxConfig())
+    triplet: TripletConfig = doc("the triplet term", TripletConfig())
+    l2: float = doc("factor of half the sum of squared kernels, as a loss term; 0 = none", 0.0)
+    optimizer: OptimizerConfig = doc("the optimiser", OptimizerConfig())
+    schedule: ScheduleConfig = doc("the learning rate over the steps", ScheduleConfig())
+    average: float = doc("averaged weights: the most of the old average that a step keeps; 0 = none are kept", 0.0)
+    seed: int = doc("of weights, order and augmentation", 0)
+    threads: int = doc("threads of the backend; 0 = all cores", 0)
+    precision: Literal["float32", "mixed_bfloat16"] = doc("of the arithmetic; weights stay float32", "float32")
+    fused_norm: bool = doc("TensorFlow's fused batch normalisation while training", False)
+    deterministic: bool = doc("the same bits from every run on one machine (TensorFlow)", False)
+    budget_muladds: int = doc("refuse a network above this many MUL-ADDs per face; 0 = no limit", DEFAULT_MULADDS)
+    save_every: int = doc("steps between checkpoints", 200)
+    log_every: int = doc("steps between rows of log.csv", 20)
+    look_every: int = doc("steps between verifications on the calibrate people; 0 = never", 0)
+
+    def __post_init__(self) -> None:
+        for name, value in _counts(self).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, found {value}.")
+        shares = {"average": self.average, "schedule.warmup": self.schedule.warmup, "softmax.smoothing": self.softmax.smoothing}
+        for name, share in shares.items():
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} must be in [0, 1), found {share:g}.")
+        if not 0 < self.schedule.decay <= 1 or self.optimizer.learning_rate <= 0 or self.triplet.margin <= 0:
+            raise ValueError("schedule.decay must be in (0, 1], optimizer.learning_rate and triplet.margin above 0.")
+        if min(self.l2, self.optimizer.weight_decay, self.optimizer.clip_norm, self.threads, self.look_every) < 0:
+            raise ValueError("l2, optimizer.weight_decay, optimizer.clip_norm, threads and look_every must not be negative.")
+
+
+def _counts(config: TrainConfig) -> dict[str, int]:
+    batch = config.batch
+    return {
+        "steps": config.steps,
+        "save_every": config.save_every,
+        "log_every": config.log_every,
+        "batch.people": batch.people,
+        "batch.images": batch.images,
+        "batch.least_photos": batch.least_photos,
+    }
+
+
+def read(path: Path) -> TrainConfig:
+    """The configuration of a run's folder or a file.
+
+    Raises:
+        ConfigError: missing, not JSON, an unknown key, a wrong type.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Cannot read the training configuration {path}: {error}.") from error
+    return from_json(TrainConfig, value, f"configuration {path}")
+
+
+def override(config: TrainConfig, assignments: list[str]) -> TrainConfig:
+    """`config` with "key=value" texts applied; nested keys with dots ("optimizer.learning_rate=1e-3").
+
+    Raises:
+        ConfigError: not key=value, an unknown key (the nearest is named), a value of another type.
+    """
+    value = to_json(config)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f'--set {assignment}: write key=value, as in "optimizer.learning_rate=1e-3".')
+        place, kind, leaf = value, TrainConfig, key
+        for part in key.split("."):
+            hints = get_type_hints(kind) if is_dataclass(kind) else {}
+            if part not in hints:
+                raise ConfigError(f'--set {assignment}: unknown key "{part}" ({nearest(part, hints or {leaf})})')
+            kind, leaf = hints[part], part
+            place = place.setdefault(part, {}) if is_dataclass(_plain(kind)) else place
+        place[leaf] = _value(_plain(kind), text, assignment)
+    return from_json(TrainConfig, value, "--set")
+
+
+def difference(old: TrainConfig, new: TrainConfig) -> list[tuple[str, Any, Any]]:
+    """(dotted key, old, new) of every value that differs and is not `FREE`."""
+    return [row for row in _difference(old, new, "") if row[0] not in FREE]
+
+
+def _difference(old: Any, new: Any, prefix: str) -> list[tuple[str, Any, Any]]:
+    rows: list[tuple[str, Any, Any]] = []
+    for field in fields(old):
+        a, b = getattr(old, field.name), getattr(new, field.name)
+        if is_dataclass(a) and is_dataclass(b):
+            rows += _difference(a, b, f"{prefix}{field.name}.")
+        elif a != b:
+            rows.append((f"{prefix}{field.name}", a, b))
+    return rows
+
+
+def _plain(kind: Any) -> Any:
+    """The type itself of `X | None`."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(a for a in get_args(kind) if a is not type(None))
+    return kind
+
+
+def _value(kind: Any, text: str, assignment: str) -> Any:
+    if kind is str or get_origin(kind) is Literal:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "JSON")
+        raise ConfigError(f"--set {assignment}: expected {wanted}, found {text!r}.") from None
