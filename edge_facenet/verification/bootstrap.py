@@ -1,0 +1,146 @@
+"""Confidence intervals that respect that pairs share people: identities are resampled, never pairs.
+
+A resample draws as many people as there are, with replacement; m(i) is how often person i came up. A genuine pair of i
+weighs m(i): each copy of i brings its own photos along, and a pair across two copies of one person is neither genuine
+evidence nor an impostor, so it is left out. An impostor pair (i, j) weighs m(i) m(j): every copy of i meets every
+copy of j. Each person counts as one cluster; for genuine pairs this is the cluster bootstrap exactly, for impostor
+pairs it is somewhat conservative (Owen, "The pigeonhole bootstrap", 2007).
+
+With few people plain percentiles are too narrow; they are taken further out by Student's t (Hesterberg, "What Teachers
+Should Know about the Bootstrap", 2015, section 5.3: expanded percentile interval).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pairs import Pairs
+
+Interval = tuple[float, float]
+RESAMPLES = 1000
+MIN_IDENTITIES = 3  # with two, half of all resamples hold no impostor pair
+_BLOCK = 4_000_000  # weights held at a time: 16 MB as int32
+
+
+def weights(pairs: Pairs, seed: int, resamples: int = RESAMPLES) -> Iterator[NDArray[np.int32]]:
+    """Weights of the pairs, a block of resamples at a time: (k, n) int32, whole numbers.
+
+    Resamples without a genuine or without an impostor pair say nothing and are left out. Fewer than MIN_IDENTITIES
+    people yield nothing.
+    """
+    people, places = np.unique(np.concatenate([pairs.identity_a, pairs.identity_b]), return_inverse=True)
+    if len(people) < MIN_IDENTITIES:
+        return
+    first, second = places[: len(pairs)], places[len(pairs) :]
+    draws = np.random.default_rng(seed).multinomial(len(people), np.full(len(people), 1 / len(people)), resamples)
+    times = draws.astype(np.int32)
+    step = max(1, _BLOCK // len(pairs))
+    for start in range(0, resamples, step):
+        block = times[start : start + step]
+        weight = block[:, first]
+        weight *= np.where(pairs.same, np.int32(1), block[:, second])
+        useful = weight[:, pairs.same].any(axis=1) & weight[:, ~pairs.same].any(axis=1)
+        yield weight[useful]
+
+
+def interval(values: NDArray[np.float64], identities: int) -> Interval | None:
+    """95 % interval from the values of all resamples; None when there are none."""
+    if not len(values):
+        return None
+    tail = expanded_tail(identities)
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def rates(
+    accepted: Sequence[NDArray[np.bool_]], pairs: Pairs, seed: int
+) -> list[tuple[Interval | None, Interval | None]]:
+    """95 % intervals of (FAR, TAR) of fixed decisions, one pair of intervals per (n,) decision vector."""
+    if not accepted:
+        return []
+    yes = np.column_stack(accepted).astype(np.float64)
+    kinds = [np.flatnonzero(~pairs.same), np.flatnonzero(pairs.same)]
+    drawn: list[NDArray[np.float64]] = []
+    for weight in weights(pairs, seed):
+        shares = []
+        for kind in kinds:
+            block = weight[:, kind].astype(np.float64)
+            shares.append(block @ yes[kind] / block.sum(axis=1, keepdims=True))
+        drawn.append(np.stack(shares))
+    if not drawn:
+        return [(None, None)] * len(accepted)
+    far, tar = np.concatenate(drawn, axis=1)
+    people = pairs.identities
+    return [(interval(f, people), interval(t, people)) for f, t in zip(far.T, tar.T, strict=True)]
+
+
+class Resampled:
+    """Scores sorted once, so that thresholds, TAR and accuracy of a resample are read off running sums of its weights."""
+
+    def __init__(self, scores: NDArray[np.float64], same: NDArray[np.bool_], fars: Sequence[float]) -> None:
+        """Args: scores (n,) finite; same (n,); fars measurable, each above 0."""
+        falling = np.argsort(-scores, kind="stable")
+        self._genuine, self._impostor = falling[same[falling]], falling[~same[falling]]
+        self._genuine_scores, self._impostor_scores = scores[self._genuine], scores[self._impostor]
+        # accepting a genuine pair accepts every impostor pair with an equal or higher score
+        self._impostors_with = np.searchsorted(-self._impostor_scores, -self._genuine_scores, "right")
+        self._fars = tuple(fars)
+
+    def statistics(
+        self, weight: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Thresholds (k, fars), TAR (k, fars) and best balanced accuracy (k,) of k resamples, shares.
+
+        A threshold is the score of the first impostor pair refused; the best accuracy lies just below a genuine pair's
+        score, or at "accept none" (one half), so only those places are looked at.
+        """
+        impostor, genuine = _running(weight[:, self._impostor]), _running(weight[:, self._genuine])
+        refused = np.array([self._first_refused(row) for row in impostor]).reshape(len(weight), len(self._fars))
+        thresholds = self._impostor_scores[np.minimum(refused, len(self._impostor_scores) - 1)]
+        above = np.searchsorted(-self._genuine_scores, -thresholds, "left")
+        tar = np.take_along_axis(genuine, above, axis=1) / genuine[:, -1:]
+        gain = genuine[:, 1:] / genuine[:, -1:] - impostor[:, self._impostors_with] / impostor[:, -1:]
+        return thresholds, tar, (1 + np.maximum(gain.max(axis=1), 0)) / 2
+
+    def _first_refused(self, running: NDArray[np.int32]) -> NDArray[np.int64]:
+        # weights are whole numbers: a slack of 1e-9 only undoes the rounding of total x far
+        allowed = [running[-1] * far * (1 + 1e-9) for far in self._fars]
+        return np.searchsorted(running, allowed, "right") - 1
+
+
+def expanded_tail(identities: int, level: float = 0.95) -> float:
+    """The percentile (share, one side) that makes an interval of `level` from this many people.
+
+    >>> round(expanded_tail(10), 4), round(expanded_tail(100_000), 4)
+    (0.0086, 0.025)
+    """
+    t = _student_t((1 + level) / 2, identities - 1)
+    return NormalDist().cdf(-math.sqrt(identities / (identities - 1)) * t)
+
+
+def _student_t(p: float, freedom: int) -> float:
+    """Quantile of Student's t: exact for 1 and 2 degrees, else Hill's expansion (better than 0.2 % from 3 degrees on)."""
+    if freedom == 1:
+        return float(math.tan(math.pi * (p - 0.5)))
+    if freedom == 2:
+        return float((2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p))))
+    z = NormalDist().inv_cdf(p)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom ** (k + 1) for k, term in enumerate(terms))
+
+
+def _running(weight: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(k, n) -> (k, n + 1) running sums from 0; the sum of all weights is of the order of n, far below 2^31."""
+    sums = np.zeros((len(weight), weight.shape[1] + 1), np.int32)
+    np.cumsum(weight, axis=1, out=sums[:, 1:])
+    return sums
