@@ -53,13 +53,14 @@ class MuonAdamW(keras.optimizers.Optimizer):  # type: ignore[misc]
     the norm of each AdamW gradient; Muon needs none, its update has one size.
     """
 
+    momentum = 0.95
+    beta_1, beta_2 = 0.9, 0.99
+    epsilon = 1e-6
+    clip = 5.0
+
     def __init__(self, learning_rate: Any = 1e-2, weight_decay: float = 0.02, muon: bool = True, **kwargs: Any) -> None:
-        self.momentum = kwargs.pop("momentum", 0.95)
-        self.beta_1, self.beta_2 = kwargs.pop("betas", (0.9, 0.99))
-        self.epsilon = kwargs.pop("epsilon", 1e-6)
-        self.clip = kwargs.pop("clip", 5.0)
-        self.muon = muon
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, name="muon_adamw", **kwargs)
+        self.muon = muon
         self.exclude_from_weight_decay(var_names=["gamma", "beta"])
 
     def build(self, variables: list[Any]) -> None:
