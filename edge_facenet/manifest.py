@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import files
+from .engines.base import is_tflite
 from .errors import ManifestError, OutputError, ThresholdError
 from .pixels import PixelSpec
 from .schema import doc, from_json, to_json
@@ -193,10 +194,10 @@ def open_artifact(path: Path) -> tuple[Manifest, bytes]:
         ManifestError: damaged, foreign, or not an artifact.
     """
     if path.suffix != ".json":
-        model = _model_bytes(path)
+        model = model_bytes(path)
         return _lone(path, model), model
     manifest = read(path)
-    model = _model_bytes(path.parent / manifest.file)
+    model = model_bytes(path.parent / manifest.file)
     if manifest.sha256 and (found := files.sha256(model)) != manifest.sha256:
         raise ManifestError(
             f"{manifest.file} is not the file that {path.name} describes: sha256 {found[:12]}…, manifest says "
@@ -278,12 +279,12 @@ def fingerprint(model: bytes, manifest: Manifest) -> str:
     return files.sha256(unseal(model)[0] + files.canonical_json(makes).encode())
 
 
-def is_tflite(model: bytes) -> bool:
-    """A FlatBuffer with TFLite's file identifier."""
-    return model[4:8] == b"TFL3"
+def model_bytes(path: Path) -> bytes:
+    """The content of a model file.
 
-
-def _model_bytes(path: Path) -> bytes:
+    Raises:
+        ManifestError: unreadable, or a Git LFS pointer, a web page or another kind of file in its place.
+    """
     try:
         model = path.read_bytes()
     except OSError as error:

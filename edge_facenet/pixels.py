@@ -86,3 +86,24 @@ class PixelSpec:
         """True when the int8 input is the pixel's bits with the highest one turned over: no arithmetic at all."""
         ours = self.mean == (128.0,) * 3 and self.scale == (128.0,) * 3
         return ours and self.dtype == "int8" and self.quantization == (1 / 128, 0)
+
+
+def resize(crops: Pixels, size: int) -> Pixels:
+    """Square crops at another size: area average when shrinking, linear when growing.
+
+    Args:
+        crops: (n, s, s, 3) uint8 RGB.
+    Returns:
+        (n, size, size, 3) uint8 RGB; `crops` itself when it has this size.
+    Raises:
+        InputError: another shape or type.
+    """
+    crops = np.asarray(crops)
+    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[3] != 3 or not 0 < crops.shape[1] == crops.shape[2]:
+        raise InputError(f"Crops must be (n, s, s, 3) uint8 RGB, found {crops.shape} {crops.dtype}.")
+    if crops.shape[1] == size or len(crops) == 0:
+        return crops if crops.shape[1] == size else np.empty((0, size, size, 3), np.uint8)
+    import cv2
+
+    method = cv2.INTER_AREA if size < crops.shape[1] else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(crop, (size, size), interpolation=method) for crop in crops])

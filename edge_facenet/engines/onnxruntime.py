@@ -1,0 +1,72 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import EdgeFacenetError, LaneUnavailable, ManifestError
+from .base import Array, NativeEngine, TensorSpec, one_line
+
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+
+
+class OnnxRuntime(NativeEngine):
+    """A session of onnxruntime; threads may run it at the same time."""
+
+    name = "onnxruntime"
+
+    def _open(self) -> Any:
+        runtime = _module()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what matters arrives as an exception
+        try:
+            # enable_fallback would print to stdout and try the same again.
+            session = runtime.InferenceSession(
+                self.model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+        except Exception as error:
+            raise _refusal(error) from error
+        self.inputs = tuple(_spec(node) for node in session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in session.get_outputs())
+        return session
+
+    def _call(self, handle: Any, inputs: Sequence[Array]) -> list[Array]:
+        feed = {spec.name: array for spec, array in zip(self.inputs, inputs, strict=True)}
+        results: list[Array] = handle.run(None, feed)
+        return results
+
+    @property
+    def ran_on(self) -> str:
+        """The execution providers of the session."""
+        return "CPU, " + ", ".join(self._ready().get_providers())
+
+
+def _module() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise LaneUnavailable(
+            f"Engine onnxruntime cannot be loaded ({one_line(error)}). Type: pip install 'edge-facenet[onnx]'"
+        ) from error
+    return onnxruntime
+
+
+def _refusal(error: Exception) -> EdgeFacenetError:
+    text = one_line(error)
+    if wanted := re.search(r"external data[^\"']*file[^\"']*[\"']([^\"']+)", text, re.IGNORECASE):
+        return ManifestError(f"The model keeps its weights in another file, {wanted[1]}: save it as one file.")
+    if "INVALID_PROTOBUF" in text or isinstance(error, UnicodeDecodeError):
+        return ManifestError(f"The model is damaged: {text}. Export or download it again.")
+    return LaneUnavailable(f"Engine onnxruntime refuses this model: {text}")
+
+
+def _spec(node: Any) -> TensorSpec:
+    shape = tuple(n if isinstance(n, int) else -1 for n in node.shape)
+    kind = _TYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
+    return TensorSpec(node.name, shape, np.dtype(kind))

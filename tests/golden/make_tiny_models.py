@@ -1,0 +1,67 @@
+"""Makes the tiny TFLite networks that the tests run: python tests/golden/make_tiny_models.py
+
+Each is 3x3 convolution (8 channels, stride 2) -> ReLU -> mean over space -> dense 128, with seeded random weights:
+`tiny-fp32.tflite` takes float32 pixels (x - 128) / 128, `tiny-int8.tflite` is whole int8 with input scale 1/128 and
+zero point 0, and `tiny-two.tflite` has two outputs of one shape, "embedding" and "logits". They are committed because
+TensorFlow takes seconds to import; the test suite needs none of it to read them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+HERE = Path(__file__).parent
+SIZE = 112
+
+
+def network(outputs: tuple[str, ...]) -> keras.Model:
+    keras.utils.set_random_seed(7)
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    hidden = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(image)
+    hidden = keras.layers.GlobalAveragePooling2D()(hidden)
+    return keras.Model(image, {name: keras.layers.Dense(128, name=name)(hidden) for name in outputs})
+
+
+def ranges() -> Iterator[list[np.ndarray]]:
+    """Pictures from black to white: the input's range is then exactly -1 .. 127/128, its scale 1/128."""
+    generator = np.random.default_rng(7)
+    for _ in range(16):
+        pixels = generator.integers(0, 256, (1, SIZE, SIZE, 3))
+        yield [((pixels - 128) / 128).astype(np.float32)]
+
+
+def export(model: keras.Model, **options: Any) -> bytes:
+    signature = [keras.InputSpec(shape=(1, SIZE, SIZE, 3), dtype="float32", name="image")]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model.tflite"
+        model.export(str(target), format="litert", input_signature=signature, verbose=False, **options)
+        return target.read_bytes()
+
+
+def main() -> None:
+    import tensorflow as tf
+
+    whole_int8 = {
+        "optimizations": [tf.lite.Optimize.DEFAULT],
+        "representative_dataset": ranges,
+        "inference_input_type": tf.int8,
+        "inference_output_type": tf.int8,
+        "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+    }
+    files = {
+        "tiny-fp32.tflite": export(network(("embedding",))),
+        "tiny-int8.tflite": export(network(("embedding",)), **whole_int8),
+        "tiny-two.tflite": export(network(("embedding", "logits"))),
+    }
+    for name, content in files.items():
+        (HERE / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
