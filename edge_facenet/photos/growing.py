@@ -1,0 +1,320 @@
+"""A crop set while it grows. A kill at any moment loses nothing, and going on gives the bytes of an undisturbed run.
+
+Everything happens in `FOLDER/.growing/`: crops are appended to shards, then one line per photo to `journal.jsonl`; the
+journal is the truth, and what stands behind its last whole line is cut off when the folder is opened again. Sealing
+writes the tables and `prepare.json` there and then moves the files up, `prepare.json` last. A sealed `.growing` is a
+promise: whoever opens the folder next finishes the move, so an older crop set in FOLDER is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_facenet import files
+from edge_facenet.errors import InputError, OutputError
+from edge_facenet.schema import to_json
+
+from .place import JOURNAL, as_output_error, check_place, finish_move, lock
+from .rows import CropRow, Rejection, write_index, write_rejected
+from .sealed import GROWING, HEADER_BYTES, INDEX, REJECTED, SEAL, CropSet, Layout, Pixels, Seal, Shard, npy_header
+
+SHARD_ROWS = 2048  # 100 MB of 128-px crops
+_SYNC_EVERY_S = 5.0
+_CLOSED = -1
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a crop set is made with; two crop sets of one recipe may be continued, others not."""
+
+    layout: Layout = Layout()
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+class CropSetWriter:
+    """Append-only, resumable. Use as a context manager; leave it sealed or unfinished.
+
+    Args:
+        folder: made when missing; may hold an older sealed crop set, which stays whole until this one is sealed.
+    Raises:
+        OutputError: the folder holds something else, is not writable, is being written by another process, or holds an
+            unfinished crop set of another recipe.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self.folder, self.recipe = Path(folder), recipe
+        self._work = self.folder / GROWING
+        check_place(self.folder)
+        self._open()
+
+    def _open(self) -> None:
+        self.rows: list[CropRow] = []
+        self.rejections: list[Rejection] = []
+        self.tries: dict[str, int] = {}
+        """How often the process died while it held a photo, by photo; only those without an outcome."""
+        self._journal = self._shard = self._lock = _CLOSED
+        self._synced = time.monotonic()
+        with as_output_error(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = lock(self.folder)
+            finish_move(self.folder)
+            self._work.mkdir(exist_ok=True)
+            self._journal = os.open(self._work / JOURNAL, _FLAGS, 0o666)
+            self._resume()
+
+    def __enter__(self) -> CropSetWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def known(self) -> dict[str, CropRow | Rejection]:
+        """Photos that have an outcome."""
+        return {r.source: r for r in self.rows} | {r.photo: r for r in self.rejections}
+
+    @contextlib.contextmanager
+    def trying(self, photo: str) -> Iterator[None]:
+        """Note which photo is in hand, so that one which kills the process is found out when it is opened again."""
+        self._write({"trying": photo})
+        try:
+            yield
+        except BaseException:
+            self._write({"let_go": photo})  # an error that Python could report is no death
+            raise
+
+    def accept(self, row: CropRow, crop: Pixels) -> CropRow:
+        """Append one face; its row number is given here.
+
+        Args:
+            crop: (size, size, 3) uint8 RGB.
+        Raises:
+            OutputError: the disk is full; what was done so far is kept.
+        """
+        size = self.recipe.layout.size
+        if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
+            raise InputError(f"A crop of this set is ({size}, {size}, 3) uint8, found {crop.shape} {crop.dtype}.")
+        numbered = dataclasses.replace(row, row=len(self.rows))
+        content = np.ascontiguousarray(crop).tobytes()
+        with as_output_error(self.folder):
+            self._append(content)
+        self._write({"row": to_json(numbered), "crc": zlib.crc32(content)})
+        self.rows.append(numbered)
+        return numbered
+
+    def reject(self, rejection: Rejection) -> None:
+        """Note a photo that gives no crop."""
+        self._write({"rejected": to_json(rejection)})
+        self.rejections.append(rejection)
+
+    def restart(self) -> None:
+        """Forget everything that has grown so far. An older sealed crop set stays."""
+        self.close()
+        with as_output_error(self.folder):
+            shutil.rmtree(self._work)
+        self._open()
+
+    def discard(self) -> None:
+        """Leave nothing behind, not even the folder if it was made for this; an older crop set stays."""
+        self.close()
+        shutil.rmtree(self._work, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()  # succeeds only when empty
+
+    def seal(self, notes: Sequence[str] = ()) -> CropSet:
+        """Finish: write the tables, move everything into place, open the result.
+
+        Raises:
+            InputError: there is no crop at all.
+            OutputError: the disk is full; run again to go on.
+        """
+        if not self.rows:
+            raise InputError(f"No crop to seal in {self.folder}.")
+        with as_output_error(self.folder):
+            self._sync()
+            shards = self._close_shards()
+            index, rejected = write_index(self.rows), write_rejected(self.rejections)
+            files.write_bytes(self._work / INDEX, index)
+            files.write_bytes(self._work / REJECTED, rejected)
+            seal = Seal(
+                sealed=True,
+                layout=self.recipe.layout,
+                rows=len(self.rows),
+                rejected=len(self.rejections),
+                shards=shards,
+                index_sha256=files.sha256(index),
+                rejected_sha256=files.sha256(rejected),
+                settings=self.recipe.settings,
+                versions=self.recipe.versions,
+                notes=tuple(notes),
+            )
+            files.write_json(self._work / SEAL, to_json(seal))  # from here on the move will be finished, by whomever
+            self.close()
+            finish_move(self.folder)
+        return CropSet.open(self.folder, verify=False)
+
+    def close(self) -> None:
+        """Release the files; an unfinished crop set can be opened again."""
+        for handle in (self._journal, self._shard, self._lock):
+            if handle != _CLOSED:
+                os.close(handle)
+        self._journal = self._shard = self._lock = _CLOSED
+
+    # -- what is on the disk ------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        position = 0
+        with (self._work / JOURNAL).open("rb") as stream:
+            for number, line in enumerate(stream):
+                entry = _entry(line)
+                if entry is None or (number and not self._replay(entry)):
+                    break
+                if not number:
+                    self._check_header(entry)
+                position += len(line)
+        os.ftruncate(self._journal, position)
+        os.lseek(self._journal, 0, os.SEEK_END)
+        if not position:
+            self._write({"recipe": self._header()})
+        self._cut_shards()
+
+    def _replay(self, entry: dict[str, Any]) -> bool:
+        """Take one line of the journal back; False where a crop is not what the line says (a crash of the machine)."""
+        if "trying" in entry:
+            self.tries[entry["trying"]] = self.tries.get(entry["trying"], 0) + 1
+        elif "let_go" in entry:
+            self.tries.pop(entry["let_go"], None)
+        elif "rejected" in entry:
+            self.rejections.append(Rejection(**entry["rejected"]))
+            self.tries.pop(self.rejections[-1].photo, None)
+        else:
+            values = {**entry["row"], "points": tuple(tuple(p) for p in entry["row"]["points"])}
+            if zlib.crc32(self._read_crop(len(self.rows))) != entry["crc"]:
+                return False
+            self.rows.append(CropRow(**values))
+            self.tries.pop(self.rows[-1].source, None)
+        return True
+
+    def _header(self) -> dict[str, Any]:
+        return {"layout": to_json(self.recipe.layout), "settings": self.recipe.settings}
+
+    def _check_header(self, entry: dict[str, Any]) -> None:
+        if entry.get("recipe") != json.loads(json.dumps(self._header())):
+            raise OutputError(
+                f"{self.folder} holds an unfinished crop set of other settings or another version. Finish it with those, "
+                f"delete {self._work}, or give another folder."
+            )
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        with as_output_error(self.folder):
+            _write_all(self._journal, json.dumps(entry).encode() + b"\n")
+            if time.monotonic() - self._synced > _SYNC_EVERY_S:
+                self._sync()
+
+    def _sync(self) -> None:
+        if self._shard != _CLOSED:
+            os.fsync(self._shard)
+        os.fsync(self._journal)
+        self._synced = time.monotonic()
+
+    def _shard_path(self, number: int) -> Path:
+        return self._work / f"crops-{number:05}.npy"
+
+    def _crop_bytes(self) -> int:
+        return self.recipe.layout.size**2 * 3
+
+    def _append(self, content: bytes) -> None:
+        number, place = divmod(len(self.rows), SHARD_ROWS)
+        if place == 0 or self._shard == _CLOSED:
+            if self._shard != _CLOSED:
+                os.fsync(self._shard)
+                os.close(self._shard)
+            self._shard = os.open(self._shard_path(number), _FLAGS, 0o666)
+            header = npy_header(SHARD_ROWS, self.recipe.layout.size)
+            if os.fstat(self._shard).st_size < len(header):
+                _write_all(self._shard, header)
+        os.lseek(self._shard, HEADER_BYTES + place * len(content), os.SEEK_SET)
+        _write_all(self._shard, content)
+
+    def _read_crop(self, row: int) -> bytes:
+        number, place = divmod(row, SHARD_ROWS)
+        try:
+            with self._shard_path(number).open("rb") as stream:
+                stream.seek(HEADER_BYTES + place * self._crop_bytes())
+                return stream.read(self._crop_bytes())
+        except FileNotFoundError:
+            return b""
+
+    def _cut_shards(self) -> None:
+        """Remove what stands behind the last crop of the journal."""
+        for file in self._work.glob("crops-*.npy"):
+            kept = min(max(len(self.rows) - int(file.stem[6:]) * SHARD_ROWS, 0), SHARD_ROWS)
+            if kept:
+                os.truncate(file, HEADER_BYTES + kept * self._crop_bytes())
+            else:
+                file.unlink()
+        for name in (INDEX, REJECTED):
+            (self._work / name).unlink(missing_ok=True)
+        for file in self._work.glob(".writing-*"):
+            file.unlink()
+
+    def _close_shards(self) -> tuple[Shard, ...]:
+        """Put the true number of crops into each shard's header."""
+        shards = []
+        for number in range(-(-len(self.rows) // SHARD_ROWS)):
+            rows = min(len(self.rows) - number * SHARD_ROWS, SHARD_ROWS)
+            path = self._shard_path(number)
+            with path.open("r+b") as stream:
+                stream.write(npy_header(rows, self.recipe.layout.size))
+                stream.flush()
+                os.fsync(stream.fileno())
+            shards.append(Shard(path.name, rows, files.sha256(path)))
+        return tuple(shards)
+
+
+def write(folder: Path, crops: Pixels, identities: Sequence[str], recipe: Recipe | None = None) -> CropSet:
+    """Make a crop set of faces that are aligned already.
+
+    Args:
+        crops: (n, size, size, 3) uint8 RGB, margin included.
+        identities: one per crop; "" = unlabelled.
+        recipe: its layout's size must be the crops'; default: 128 px, margin 8.
+    """
+    centre = tuple((0.0, 0.0) for _ in range(5))
+    with CropSetWriter(folder, recipe or Recipe(settings={"source": "aligned faces"})) as writer:
+        if writer.rows or writer.rejections:
+            writer.restart()
+        for number, (crop, identity) in enumerate(zip(crops, identities, strict=True)):
+            writer.accept(CropRow(number, identity, f"{identity or 'unlabelled'}/{number}", 1.0, centre), crop)  # type: ignore[arg-type]
+        return writer.seal()
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """A whole line of the journal, or None for a torn one."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]

@@ -1,0 +1,92 @@
+"""The folder of a crop set: whether it may be written to, by whom, and the last step of sealing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_facenet.errors import InputError, OutputError
+
+from .sealed import GROWING, INDEX, REJECTED, SEAL, read_seal
+
+JOURNAL = "journal.jsonl"
+
+
+def check_place(folder: Path) -> None:
+    """A crop set may go here: nothing there, an empty folder, or a crop set.
+
+    Raises:
+        OutputError: a file, or a folder that holds something else.
+    """
+    with as_output_error(folder):
+        if not folder.exists() and not folder.is_symlink():
+            return
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is not a folder. Give a folder for the crop set.")
+        names = sorted(os.listdir(folder))
+        if names and SEAL not in names and GROWING not in names:
+            raise OutputError(
+                f"{folder} holds something else ({names[0]!r}, {len(names)} in all) and no crop set. Give a new folder."
+            )
+        if SEAL in names:
+            try:
+                read_seal(folder)
+            except InputError as error:
+                raise OutputError(f"{error} Nothing was changed.") from error
+
+
+def finish_move(folder: Path) -> None:
+    """Move a sealed `.growing` up, `prepare.json` last; nothing to do when it is not sealed."""
+    work = folder / GROWING
+    if not (work / SEAL).is_file():
+        return
+    with as_output_error(folder):
+        names = [s.file for s in read_seal(work)[0].shards]
+        (folder / SEAL).unlink(missing_ok=True)
+        for old in folder.glob("crops-*.npy"):
+            if old.name not in names:
+                old.unlink()
+        for name in (*names, INDEX, REJECTED):
+            with contextlib.suppress(FileNotFoundError):  # moved already, before a crash
+                os.replace(work / name, folder / name)
+        (work / JOURNAL).unlink(missing_ok=True)
+        os.replace(work / SEAL, folder / SEAL)
+        shutil.rmtree(work)
+
+
+@contextlib.contextmanager
+def as_output_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write the crop set {folder}: {error.strerror or error}. What was done so far is kept; mend this and "
+            "run the same command again."
+        ) from error
+
+
+def lock(folder: Path) -> int:
+    """Hold `folder` against a second writer until the returned handle is closed (-1 where locks are not to be had).
+
+    Raises:
+        OutputError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs into one folder are the user's to avoid
+        return -1
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise OutputError(
+            f"Another edge-facenet prepare is writing to {folder}. Wait until it has finished."
+        ) from error
+    except OSError:  # a network file system without locks
+        os.close(handle)
+        return -1
+    return handle
