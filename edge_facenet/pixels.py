@@ -79,7 +79,8 @@ class PixelSpec:
             return real
         step, zero = self.quantization
         limits = np.iinfo(self.dtype)
-        return np.clip(np.round(real / np.float32(step)) + zero, limits.min, limits.max).astype(self.dtype)
+        steps: npt.NDArray[np.float32] = np.round(real / np.float32(step)) + zero
+        return np.clip(steps, limits.min, limits.max).astype(np.dtype(self.dtype))
 
     @property
     def is_xor(self) -> bool:

@@ -46,16 +46,19 @@ class LiteRT(NativeEngine):
         names = _signature_names(interpreter)
         self.inputs = tuple(_spec(d, names) for d in interpreter.get_input_details())
         self.outputs = tuple(_spec(d, names) for d in interpreter.get_output_details())
-        self._inputs_at = [d["index"] for d in interpreter.get_input_details()]
-        self._outputs_at = [d["index"] for d in interpreter.get_output_details()]
+        self.tensors = (
+            [int(d["index"]) for d in interpreter.get_input_details()],
+            [int(d["index"]) for d in interpreter.get_output_details()],
+        )
         return interpreter
 
     def _call(self, handle: Any, inputs: Sequence[Array]) -> list[Array]:
+        takes, gives = self.tensors
         with self._lock:
-            for index, array in zip(self._inputs_at, inputs, strict=True):
+            for index, array in zip(takes, inputs, strict=True):
                 handle.set_tensor(index, array)
             handle.invoke()
-            return [handle.get_tensor(index) for index in self._outputs_at]  # copies
+            return [handle.get_tensor(index) for index in gives]  # copies
 
     @property
     def ran_on(self) -> str:
@@ -116,7 +119,7 @@ def _module(engine: type[LiteRT]) -> Any:
 
 def _interpreter(engine: type[LiteRT], model: bytes, **options: Any) -> Any:
     module = _module(engine)
-    with caught():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+    with caught(2):  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
         try:
             interpreter = module.Interpreter(model_content=model, **options)
             interpreter.allocate_tensors()

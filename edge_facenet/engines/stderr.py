@@ -1,4 +1,4 @@
-"""What native libraries write straight to the process's stderr, caught while a model is opened."""
+"""What native libraries write straight to the process's stdout and stderr, caught while a model is opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-_LOCK = threading.Lock()  # file descriptor 2 is one for the whole process
+_LOCK = threading.RLock()  # the descriptors are one for the whole process
 
 
 class Caught:
@@ -19,25 +19,31 @@ class Caught:
 
 
 @contextlib.contextmanager
-def caught() -> Iterator[Caught]:
-    """Catch what is written to file descriptor 2 inside the block, by any thread.
+def caught(*descriptors: int) -> Iterator[Caught]:
+    """Catch what any thread writes to these file descriptors inside the block (1 = stdout, 2 = stderr).
 
-    Without a usable stderr (a service that closed it) nothing is caught.
+    Where a service closed them, nothing is caught.
     """
     result = Caught()
-    with _LOCK, contextlib.ExitStack() as undo:
-        try:
-            sink = undo.enter_context(tempfile.TemporaryFile())
-            sys.stderr.flush()
-            kept = os.dup(2)
-        except (OSError, AttributeError, ValueError):
-            yield result
-            return
-        os.dup2(sink.fileno(), 2)
+    with _LOCK, tempfile.TemporaryFile() as sink:
+        kept = {number: copy for number in descriptors if (copy := _duplicate(number)) is not None}
+        for number in kept:
+            os.dup2(sink.fileno(), number)
         try:
             yield result
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            for number, copy in kept.items():
+                os.dup2(copy, number)
+                os.close(copy)
             sink.seek(0)
             result.text = sink.read().decode(errors="replace")
+
+
+def _duplicate(number: int) -> int | None:
+    stream = sys.stdout if number == 1 else sys.stderr
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None under pythonw
+        stream.flush()
+    try:
+        return os.dup(number)
+    except OSError:
+        return None
