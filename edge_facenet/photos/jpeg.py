@@ -1,0 +1,67 @@
+"""What a JPEG's markers say, where the decoder would guess: how many colours, which of the two four-colour spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_facenet.errors import PhotoError
+
+MAX_SCANS = 100
+"""A progressive photo has about ten scans; each costs a pass over all pixels, so thousands are an attack on time."""
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _ADOBE = 0xDA, 0xEE
+_CMYK, _YCCK = 0, 2
+
+
+@dataclass(frozen=True)
+class Markers:
+    """Header of the main picture."""
+
+    components: tuple[int, ...] = ()
+    """Identifier of each colour component."""
+    adobe: int | None = None
+    """Transform flag of the Adobe segment (APP14): 0 = none, 1 = YCbCr, 2 = YCCK."""
+
+
+def read_markers(data: bytes) -> Markers:
+    """Walk the segments up to the first scan; what is damaged or missing stays empty."""
+    position, components, adobe = 2, (), None  # type: int, tuple[int, ...], int | None
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        segment = data[position + 4 : position + 2 + length]
+        if marker == _START_OF_SCAN:
+            break
+        if marker in _FRAMES:
+            components = tuple(segment[6::3])
+        if marker == _ADOBE and segment.startswith(b"Adobe") and len(segment) >= 12:
+            adobe = segment[11]
+        position += 2 + max(length, 2)
+    return Markers(components, adobe)
+
+
+def check_colours(data: bytes) -> None:
+    """Refuse four-colour JPEGs whose colours can only be guessed, and files made to take for ever.
+
+    Four colours are stored inverted by Adobe's convention, which the Adobe segment announces, together with whether they
+    are CMYK or YCCK. Without it either polarity is possible; and components named C, M, Y, K cannot be YCCK.
+
+    Raises:
+        PhotoError: names the colour space.
+    """
+    if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
+        raise PhotoError(f"This JPEG has {scans} scans, the limit is {MAX_SCANS}: it is made to take for ever.")
+    markers = read_markers(data)
+    if len(markers.components) != 4:
+        return
+    advice = "Convert it to RGB and save it again."
+    if markers.adobe is None:
+        raise PhotoError(f"CMYK JPEG without an Adobe segment: whether its colours are inverted is unknown. {advice}")
+    if markers.adobe not in (_CMYK, _YCCK):
+        raise PhotoError(f"Four-colour JPEG with colour transform {markers.adobe}, neither CMYK nor YCCK. {advice}")
+    if markers.adobe == _YCCK and markers.components == tuple(b"CMYK"):
+        raise PhotoError(f"CMYK JPEG whose Adobe segment says YCCK: its colours cannot be trusted. {advice}")
