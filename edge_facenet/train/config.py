@@ -121,14 +121,20 @@ class TrainConfig:
         for name, value in _counts(self).items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, found {value}.")
-        shares = {"average": self.average, "schedule.warmup": self.schedule.warmup, "softmax.smoothing": self.softmax.smoothing}
+        shares = {
+            "average": self.average,
+            "schedule.warmup": self.schedule.warmup,
+            "softmax.smoothing": self.softmax.smoothing,
+        }
         for name, share in shares.items():
             if not 0 <= share < 1:
                 raise ValueError(f"{name} must be in [0, 1), found {share:g}.")
         if not 0 < self.schedule.decay <= 1 or self.optimizer.learning_rate <= 0 or self.triplet.margin <= 0:
             raise ValueError("schedule.decay must be in (0, 1], optimizer.learning_rate and triplet.margin above 0.")
         if min(self.l2, self.optimizer.weight_decay, self.optimizer.clip_norm, self.threads, self.look_every) < 0:
-            raise ValueError("l2, optimizer.weight_decay, optimizer.clip_norm, threads and look_every must not be negative.")
+            raise ValueError(
+                "l2, optimizer.weight_decay, optimizer.clip_norm, threads and look_every must not be negative."
+            )
 
 
 def _counts(config: TrainConfig) -> dict[str, int]:

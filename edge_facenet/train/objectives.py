@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import ConfigError
 from ..schema import nearest
-from ..verification.splits import Split
+from ..verification import Split
 from .config import TrainConfig
 from .jitter import jitter
 from .sampler import IdentitySampler
@@ -28,8 +28,8 @@ Batch = dict[str, npt.NDArray[Any]]
 class Crops(Protocol):
     """What training needs of a crop set (`photos.cropset.CropSet`)."""
 
-    size: int
     margin: int
+    sha256: str
     identities: tuple[str, ...]
 
     def crops(self, rows: Any) -> npt.NDArray[np.uint8]:
@@ -38,6 +38,10 @@ class Crops(Protocol):
 
     def rows_of(self, identities: Any) -> npt.NDArray[np.int64]:
         """Rows of these people."""
+        ...
+
+    def cut(self, rows: Any, size: int) -> npt.NDArray[np.uint8]:
+        """(m, size, size, 3) uint8 RGB, the template without margin."""
         ...
 
 
@@ -142,6 +146,8 @@ class LabelObjective:
         return config.weight * loss, active
 
 
+LABELLED = ("softmax", "triplet", "softmax+triplet")
+"""Objectives that learn from names, and so need people with several photos."""
 OBJECTIVES: dict[str, Callable[[Course], Objective]] = {
     "softmax": lambda course: LabelObjective(course, softmax=True, triplet=False),
     "triplet": lambda course: LabelObjective(course, softmax=False, triplet=True),

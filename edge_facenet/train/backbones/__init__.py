@@ -54,7 +54,9 @@ def build(name: str, *, size: int, width: float = 1.0, dimension: int = 128) -> 
     if size < entry.least_size:
         raise ConfigError(f"Backbone {name} needs an input of at least {entry.least_size} px, found {size}.")
     if not 0.05 <= width <= 4 or dimension < 2:
-        raise ConfigError(f"Backbone {name}: width must be 0.05..4 and dimension at least 2, found {width:g} and {dimension}.")
+        raise ConfigError(
+            f"Backbone {name}: width must be 0.05..4 and dimension at least 2, found {width:g} and {dimension}."
+        )
     if width != 1.0 and not entry.scalable:
         raise ConfigError(f"Backbone {name} has no width multiplier; found width {width:g}, leave it at 1.")
     make: Callable[..., Any] = import_module(f".{entry.module}", __name__).build

@@ -85,7 +85,9 @@ def _residual(x: Any, branches: list[Any], name: str, scale: float, activate: bo
     return layers.ReLU(name=f"{name}_relu")(y) if activate else y
 
 
-def _conv(x: Any, filters: int, kernel: int | tuple[int, int], name: str, *, stride: int = 1, padding: str = "same") -> Any:
+def _conv(
+    x: Any, filters: int, kernel: int | tuple[int, int], name: str, *, stride: int = 1, padding: str = "same"
+) -> Any:
     x = layers.Conv2D(filters, kernel, stride, padding=padding, use_bias=False, name=name)(x)
     return layers.ReLU(name=f"{name}_relu")(_norm(x, f"{name}_norm"))
 

@@ -1,0 +1,40 @@
+"""Looks at a training from outside: verification on the calibrate people, who are never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..verification import all_pairs, evaluate_embeddings
+from .embedding import embed
+from .objectives import Crops
+
+MOST_ROWS = 1000
+"""Photos looked at: more would take minutes on a large network."""
+FAR = 1e-2
+
+
+class Look:
+    """Accuracy and TAR of a network on all pairs of some people."""
+
+    def __init__(self, crops: Crops, people: Sequence[str], size: int) -> None:
+        rows = [crops.rows_of([name]) for name in people]
+        labels = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+        chosen = np.concatenate([np.zeros(0, np.int64), *rows])[:MOST_ROWS]
+        self._pairs = all_pairs(labels[:MOST_ROWS])
+        self._pixels = crops.cut(chosen, size) if self.possible else None
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are both genuine and impostor pairs."""
+        return 0 < self._pairs.genuine < len(self._pairs)
+
+    def figures(self, network: Any) -> dict[str, float]:
+        """ "val_accuracy" (balanced, %) and "val_tar_at_1e-2" (share; absent when the pairs are too few); {} if impossible."""
+        if self._pixels is None:
+            return {}
+        found = evaluate_embeddings(embed(network, self._pixels), self._pairs, balanced=True)
+        tar = next((point.val for point in found.val if point.far == FAR), None)
+        return {"val_accuracy": found.accuracy, **({} if tar is None else {"val_tar_at_1e-2": tar})}

@@ -1,0 +1,129 @@
+"""A run's folder: begun once, gone on with only under the same configuration, by one process at a time.
+
+config.json   the configuration        log.csv         one row every `log_every` steps
+split.json    who is trained on        step-0001200/   checkpoints (see `checkpoint`)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import ConfigError, InputError, OutputError
+from ..schema import to_json
+from ..verification import Split, read_split, split_identities, write_split
+from . import config as configs
+from .checkpoint import clear_unfinished
+from .config import SplitConfig, TrainConfig
+
+_LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def opened(run: Path) -> Iterator[None]:
+    """Hold the folder for this process; what a killed one left half written is removed.
+
+    Raises:
+        OutputError: not writable, holds something else, or another process trains in it.
+    """
+    if run.exists() and not run.is_dir():
+        raise OutputError(f"{run} is a file; give a folder for the run.")
+    if run.is_dir() and not (run / "config.json").exists() and any(p.name[0] != "." for p in run.iterdir()):
+        raise OutputError(f"{run} holds something that is not a run (no config.json). Give a new or an empty folder.")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = (run / _LOCK).open("w")
+    except OSError as error:
+        raise OutputError(f"Cannot write into {run}: {error.strerror}. Give a folder you may write to.") from error
+    with lock:
+        _take(lock, run)
+        clear_unfinished(run)
+        yield
+
+
+def settle(run: Path, config: TrainConfig, identities: Sequence[str], *, begun: bool) -> Split:
+    """Who is trained on: by the run's own split, or by a new one that is written with the configuration.
+
+    Args:
+        identities: people of the crop set, in natural order. People added since the run began are left out, so no
+            label ever changes its meaning.
+        begun: whether the run holds a checkpoint; without one nothing is lost, and it is begun anew.
+    Raises:
+        ConfigError: the run was begun with another value of a key that matters.
+        InputError: too few people, or people of the run that the crop set lacks.
+    """
+    if not begun:
+        split = _new_split(identities, config.split)
+        files.write_json(run / "config.json", to_json(config))
+        write_split(run / "split.json", split)
+        (run / "log.csv").unlink(missing_ok=True)
+        return split
+    if changed := configs.difference(configs.read(run / "config.json"), config):
+        rows = "; ".join(f"{key} was {old!r}, now {new!r}" for key, old, new in changed[:5])
+        raise ConfigError(
+            f"{run} was begun with another configuration: {rows}. Keep the old value, or train into a new folder."
+        )
+    return _known_split(run, identities)
+
+
+def check_people(rows: dict[str, int], least: int) -> None:
+    """Refuse a set that label losses cannot learn from.
+
+    Args:
+        rows: photos per person, everybody of the crop set.
+        least: photos a person must have.
+    Raises:
+        InputError: nobody is named, only one person is, or somebody has too few photos.
+    """
+    if not rows:
+        raise InputError("This crop set names nobody: label losses need photos in one folder per person.")
+    if len(rows) == 1:
+        raise InputError(
+            f'Only one identity ("{next(iter(rows))}"): a network learns to tell people apart. Add other people\'s photos.'
+        )
+    if poor := {name: count for name, count in rows.items() if count < least}:
+        names = ", ".join(f'"{name}" has {count}' for name, count in list(poor.items())[:5])
+        raise InputError(
+            f"{len(poor)} of {len(rows)} people have fewer than {least} photos: {names}{' …' if len(poor) > 5 else ''}. "
+            f"Add photos, remove these people, or set batch.least_photos=1."
+        )
+
+
+def _known_split(run: Path, identities: Sequence[str]) -> Split:
+    split = read_split(run / "split.json")
+    known = set(identities)
+    if gone := [name for name in (*split.train, *split.calibrate, *split.test) if name not in known]:
+        names = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
+        raise InputError(
+            f"{run} was begun with {len(gone)} people this crop set lacks: {names}. Give the crop set it was begun with."
+        )
+    return split
+
+
+def _new_split(identities: Sequence[str], config: SplitConfig) -> Split:
+    if not identities:  # unlabelled faces: only an objective without labels comes here
+        return Split(config.seed, (), (), ())
+    return split_identities(identities, _count(config.calibrate, "calibrate"), _count(config.test, "test"), config.seed)
+
+
+def _count(value: float, part: str) -> int | float:
+    if value < 1:
+        return value
+    if value != int(value):
+        raise ConfigError(f"split.{part}: at least 1 means people and must be whole, found {value:g}.")
+    return int(value)
+
+
+def _take(lock: Any, run: Path) -> None:
+    if os.name == "nt":  # no flock there; two trainings in one folder are then the user's to avoid
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OutputError(f"Another process is training in {run}. Wait for it, or give another folder.") from error

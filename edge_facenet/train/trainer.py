@@ -1,0 +1,191 @@
+"""Crops and a configuration in, a run's folder out. Started again, it goes on where it was.
+
+Everything random follows from (seed, step), so a run that was killed and started again ends with the weights of one
+that was left alone: bit for bit where the backend repeats its bits (`deterministic`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..budget import Budget
+from ..errors import ConfigError, GateError
+from ..verification import Split
+from . import backend, checkpoint, costs, feed, objectives, runs
+from .config import TrainConfig
+from .looks import Look
+from .monitor import Figures, Monitor, Status
+from .objectives import Crops
+from .optimisation import rate
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told what, while it happens."""
+
+    on_progress: Callable[[int, int], None] = lambda done, total: None
+    on_status: Callable[[Status], None] = lambda status: None
+    on_message: Callable[[str], None] = lambda sentence: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training ended with."""
+
+    run: Path
+    step: int
+    started_at: int  # the step this process began with
+    images_per_second: float  # over this process's steps, looks and checkpoints included; 0 when none was left to do
+    figures: Figures  # of the last row of the log
+    split: Split
+
+
+def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = Listeners()) -> Result:
+    """Train a network on a crop set, or go on with a training.
+
+    Args:
+        crops: an open `photos.cropset.CropSet`.
+        run: the run's folder; new, or begun by this function before.
+        config: what to do; when going on, equal to the run's but for `config.FREE`.
+        listeners: told of progress, status and trouble.
+    Raises:
+        ConfigError: a configuration that cannot be, or another one than the run was begun with.
+        InputError: too few people or photos.
+        BudgetExceeded: the network costs more MUL-ADDs than `config.budget_muladds`.
+        GateError: the loss became infinite or not a number; the checkpoint before is kept.
+        OutputError: the folder cannot be written to; checkpoints are whole.
+        KeyboardInterrupt: stopped by SIGINT or SIGTERM, after a checkpoint.
+    """
+    if config.objective in objectives.LABELLED:
+        runs.check_people({name: len(crops.rows_of([name])) for name in crops.identities}, config.batch.least_photos)
+    for sentence in backend.prepare(config):
+        listeners.on_message(sentence)
+    network = checkpoint.plain_network(config)
+    what = f"{config.backbone.name} at {config.backbone.size} px"
+    Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
+    with runs.opened(run):
+        saved = checkpoint.newest(run, listeners.on_message)
+        split = runs.settle(run, config, crops.identities, begun=saved is not None)
+        if saved is None and config.backbone.start_from:
+            _start_from(network, config)
+        session = _Session(objectives.Course(config, crops, split, run), network, listeners)
+        return session.run_to_end(saved)
+
+
+class _Session:
+    """One process's part of a training."""
+
+    def __init__(self, course: objectives.Course, network: Any, listeners: Listeners) -> None:
+        from .fused_norm import training_twin
+        from .learner import Learner
+
+        config = course.config
+        self.course, self.config, self.listeners, self.vessel = course, config, listeners, network
+        self.objective = objectives.build(course)
+        twin = training_twin(network, config.precision, fused=config.fused_norm)
+        average = training_twin(network, fused=False) if config.average else None
+        self.learner = Learner(twin, average, self.objective, config)
+        names = [meter.name for meter in self.learner.meters]
+        self.monitor = Monitor(course.run, config, names, listeners.on_message)
+        self.look = Look(course.crops, course.split.calibrate, config.backbone.size) if config.look_every else None
+
+    def run_to_end(self, saved: checkpoint.Saved | None) -> Result:
+        start, end = self._restored(saved), self.config.steps
+        self.monitor.begin(start)
+        with feed.ahead(self.objective.batch, start, end) as batches, _stop_asked() as stop_asked:
+            for step, batch in batches:
+                self._step(step, batch)
+                if stop_asked():
+                    self._save(step + 1)
+                    raise KeyboardInterrupt
+        speed, figures = self.monitor.summary()
+        return Result(self.course.run, end, start, speed, figures, self.course.split)
+
+    def _restored(self, saved: checkpoint.Saved | None) -> int:
+        if saved is None:
+            return 0
+        checkpoint.restore(saved, self.learner, self.vessel)
+        if saved.state.crops != self.course.crops.sha256:
+            sentence = "The crop set has changed since step {}: people added since are left out, and the weights are no longer those of an undisturbed run."
+            self.listeners.on_message(sentence.format(saved.state.step))
+        return saved.state.step
+
+    def _step(self, step: int, batch: objectives.Batch) -> None:
+        config, done = self.config, step + 1
+        due = {
+            n: bool(n) and (done % n == 0 or done == config.steps)
+            for n in (config.look_every, config.log_every, config.save_every)
+        }
+        speed = rate(config, step)
+        self.learner.optimizer.learning_rate.assign(speed)
+        logs = self.learner.train_on_batch(batch, return_dict=True)
+        self.monitor.after(done, {name: float(value) for name, value in logs.items()}, len(batch["image"]))
+        looked = self._look() if due[config.look_every] else {}
+        if due[config.log_every] or looked:
+            self.listeners.on_status(self.monitor.row(done, speed, looked))
+        if due[config.save_every]:
+            self._save(done, looked.get("val_accuracy"))
+        self.listeners.on_progress(done, config.steps)
+
+    def _look(self) -> Figures:
+        if self.look is None:
+            return {}
+        if self.learner.average is not None:
+            return self.look.figures(self.learner.average)
+        self.vessel.set_weights(self.learner.network.get_weights())
+        return self.look.figures(self.vessel)
+
+    def _save(self, done: int, accuracy: float | None = None) -> None:
+        if not all(np.isfinite(weight).all() for weight in self.learner.network.get_weights()):
+            raise GateError(
+                f"The weights are not finite after step {done}; the checkpoint before is kept. Lower optimizer.learning_rate."
+            )
+        state = checkpoint.State(done, {}, self.course.crops.sha256, accuracy)
+        checkpoint.save(self.course.run, self.learner, self.vessel, state)
+
+
+def _start_from(network: Any, config: TrainConfig) -> None:
+    """Give `network` the newest weights of another run.
+
+    Raises:
+        InputError: no run there.
+        ConfigError: the run's network has other shapes.
+    """
+    source = config.backbone.start_from
+    weights = checkpoint.load_embedder(Path(source)).model.get_weights()
+    if [w.shape for w in weights] != [tuple(v.shape) for v in network.weights]:
+        raise ConfigError(
+            f"backbone.start_from={source}: its network has other shapes; take the same backbone, width and dimension."
+        )
+    network.set_weights(weights)
+
+
+@contextlib.contextmanager
+def _stop_asked() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a question to be asked between steps; the second one acts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
