@@ -1,26 +1,53 @@
 """How well embeddings tell people apart, and how sure that figure is. numpy only; plots need the extra "bench"."""
 
-from .pairs import Pairs, all_pairs, cosines, sampled_pairs
-from .protocol import OperatingPoint, Verification, evaluate, evaluate_embeddings
+from .audit import PairCounts, clean, count_faults
+from .intervals import with_intervals
+from .leaks import Leak, leaks, signatures
+from .openset import OpenSet, open_set, threshold_at_fpir
+from .pairfile import PairList, picture_index, read_pairs
+from .pairs import MAX_PAIRS, Pairs, all_pairs, cosines, sampled_pairs
+from .protocol import FARS, OperatingPoint, Verification, evaluate, evaluate_embeddings, operating_points
 from .splits import Split, read_split, split_identities, write_split
-from .thresholds import Difference, Transfer, compare, derive, transfer
+from .sweep import Sweep, sweep
+from .thresholds import Difference, Transfer, compare, derive, from_cosine, same_person, to_cosine, transfer
 
 __all__ = [
+    "FARS",
+    "MAX_PAIRS",
     "Difference",
+    "Leak",
+    "OpenSet",
     "OperatingPoint",
+    "PairCounts",
+    "PairList",
     "Pairs",
     "Split",
+    "Sweep",
     "Transfer",
     "Verification",
     "all_pairs",
+    "clean",
     "compare",
     "cosines",
+    "count_faults",
     "derive",
     "evaluate",
     "evaluate_embeddings",
+    "from_cosine",
+    "leaks",
+    "open_set",
+    "operating_points",
+    "picture_index",
+    "read_pairs",
     "read_split",
+    "same_person",
     "sampled_pairs",
+    "signatures",
     "split_identities",
+    "sweep",
+    "threshold_at_fpir",
+    "to_cosine",
     "transfer",
+    "with_intervals",
     "write_split",
 ]

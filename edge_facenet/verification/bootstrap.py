@@ -13,7 +13,7 @@ Should Know about the Bootstrap", 2015, section 5.3: expanded percentile interva
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -22,12 +22,15 @@ from numpy.typing import NDArray
 from .pairs import Pairs
 
 Interval = tuple[float, float]
+OnProgress = Callable[[int, int], None]
 RESAMPLES = 1000
 MIN_IDENTITIES = 3  # with two, half of all resamples hold no impostor pair
 _BLOCK = 4_000_000  # weights held at a time: 16 MB as int32
 
 
-def weights(pairs: Pairs, seed: int, resamples: int = RESAMPLES) -> Iterator[NDArray[np.int32]]:
+def weights(
+    pairs: Pairs, seed: int, resamples: int = RESAMPLES, on_progress: OnProgress | None = None
+) -> Iterator[NDArray[np.int32]]:
     """Weights of the pairs, a block of resamples at a time: (k, n) int32, whole numbers.
 
     Resamples without a genuine or without an impostor pair say nothing and are left out. Fewer than MIN_IDENTITIES
@@ -46,6 +49,8 @@ def weights(pairs: Pairs, seed: int, resamples: int = RESAMPLES) -> Iterator[NDA
         weight *= np.where(pairs.same, np.int32(1), block[:, second])
         useful = weight[:, pairs.same].any(axis=1) & weight[:, ~pairs.same].any(axis=1)
         yield weight[useful]
+        if on_progress is not None:
+            on_progress(min(start + step, resamples), resamples)
 
 
 def interval(values: NDArray[np.float64], identities: int) -> Interval | None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 
 MAX_PAIRS = 5_000_000  # 40 bytes a pair and as much again while scoring: 400 MB, what a 1-GB board can still bear
-_CHUNK = 65_536
+_CHUNK = 4_000_000  # numbers gathered at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +121,9 @@ def cosines(embeddings: ArrayLike, pairs: Pairs) -> NDArray[np.float64]:
     norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
     norms[norms == 0] = 1.0
     scores = np.empty(len(pairs), np.float64)
-    for start in range(0, len(pairs), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    step = max(1, _CHUNK // max(matrix.shape[1], 1))
+    for start in range(0, len(pairs), step):
+        part = slice(start, start + step)
         a, b = pairs.a[part], pairs.b[part]
         products = np.einsum("ij,ij->i", matrix[a], matrix[b], dtype=np.float64)
         scores[part] = products / (norms[a] * norms[b])

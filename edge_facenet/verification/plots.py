@@ -78,7 +78,8 @@ def histogram(scores: ArrayLike, same: ArrayLike, path: Path, thresholds: Mappin
         axes.hist(
             part, edges, weights=weight, histtype="step", color=colour, lw=1.3, label=f"{name} ({len(part):,} pairs)"
         )
-    axes.set(xlabel="cosine similarity", ylabel="density", xlim=(edges[0], edges[-1]))
+    room = max([edges[-1], *(t + 0.3 * (edges[-1] - edges[0]) for t in (thresholds or {}).values())])  # for the text
+    axes.set(xlabel="cosine similarity", ylabel="density", xlim=(edges[0], room))
     _lines(axes, dict(thresholds or {}))
     axes.set_yticks([])
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
@@ -91,9 +92,7 @@ def _lines(axes: Any, thresholds: dict[str, float]) -> None:
     for place, (label, value) in enumerate(sorted(thresholds.items(), key=lambda item: -item[1])):
         height = top * (1 + 0.09 * (place + 0.35))  # a line of text each, the leftmost on top: no line crosses a text
         axes.plot([value, value], [0, height], color="#222222", lw=1, ls="--")
-        left, right = axes.get_xlim()
-        side = "right" if value > left + 0.7 * (right - left) else "left"
-        axes.text(value, height, f" {label}: {value:.3f} ", va="center", ha=side, fontsize=9)
+        axes.text(value, height, f" {label}: {value:.3f}", va="center", fontsize=9)
 
 
 def _figure(purpose: str) -> tuple[Any, Any]:
