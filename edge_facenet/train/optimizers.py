@@ -56,11 +56,12 @@ class MuonAdamW(keras.optimizers.Optimizer):  # type: ignore[misc]
     momentum = 0.95
     beta_1, beta_2 = 0.9, 0.99
     epsilon = 1e-6
-    clip = 5.0
 
-    def __init__(self, learning_rate: Any = 1e-2, weight_decay: float = 0.02, muon: bool = True, **kwargs: Any) -> None:
-        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, name="muon_adamw", **kwargs)
-        self.muon = muon
+    def __init__(
+        self, learning_rate: Any = 1e-2, weight_decay: float = 0.02, clip: float = 5.0, muon: bool = True
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, name="muon_adamw")
+        self.clip, self.muon = clip, muon
         self.exclude_from_weight_decay(var_names=["gamma", "beta"])
 
     def build(self, variables: list[Any]) -> None:

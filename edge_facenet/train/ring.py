@@ -37,7 +37,9 @@ class Ring:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._slots = np.memmap(path, record, mode, shape=(capacity,))  # type: ignore[call-overload]
         except OSError as error:
-            raise OutputError(f"Cannot keep {capacity} views in {path}: {error.strerror}. Set a smaller ring.") from error
+            raise OutputError(
+                f"Cannot keep {capacity} views in {path}: {error.strerror}. Set a smaller ring."
+            ) from error
 
     def put(self, view: int, picture: Picture) -> None:
         """Keep a picture."""

@@ -12,24 +12,18 @@ from keras import layers
 
 STAGES = ((16, 1), (48, 1), (128, 2), (208, 1))
 """Channels and residual blocks; each stage halves the map."""
-SMALLEST = 32
-"""px; below it the last map is a single place."""
 
 
 def build(*, size: int, width: float = 1.0, dimension: int = 128) -> keras.Model:
     """The network at any input size: 80 px costs 117 M MUL-ADDs, 112 px 230 M; 1.76 M parameters.
 
     Args:
-        size: height and width of the input, px, at least 32.
+        size: height and width of the input, px, at least 32 (below, the last map is a single place).
         width: factor on the channels of every stage.
         dimension: length of the embedding.
     Returns:
         "image" (None, size, size, 3) float32, pixels (x - 128) / 128 -> raw embedding (None, dimension) float32.
-    Raises:
-        ValueError: `size` below 32.
     """
-    if size < SMALLEST:
-        raise ValueError(f"mobile needs an input of at least {SMALLEST} px, found {size}.")
     image = x = layers.Input((size, size, 3), name="image")
     for number, (channels, blocks) in enumerate(STAGES):
         filters = max(8, round(channels * width))
