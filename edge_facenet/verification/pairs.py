@@ -125,8 +125,9 @@ def cosines(embeddings: ArrayLike, pairs: Pairs) -> NDArray[np.float64]:
     for start in range(0, len(pairs), step):
         part = slice(start, start + step)
         a, b = pairs.a[part], pairs.b[part]
-        products = np.einsum("ij,ij->i", matrix[a], matrix[b], dtype=np.float64)
-        scores[part] = products / (norms[a] * norms[b])
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are reported by the protocol
+            products = np.einsum("ij,ij->i", matrix[a], matrix[b], dtype=np.float64)
+            scores[part] = products / (norms[a] * norms[b])
     return scores
 
 
