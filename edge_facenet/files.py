@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import OutputError
+from .errors import OutputError, SetupError
 
 
 def sha256(source: bytes | Path) -> str:
@@ -36,26 +36,37 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """A binary stream beside `path` that becomes `path` when the block ends without an error.
 
     Raises:
-        OutputError: the folder cannot be made or written to, or the disk is full; `path` is as it was.
+        OutputError: the folder cannot be made or written to, or the disk is full; `path` is as it was. An OSError about
+            another file, raised inside the block, passes as it is.
     """
-    temporary = ""
+    temporary = path.parent / f".writing-{secrets.token_hex(6)}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        with os.fdopen(handle, "wb") as stream:
+        with _reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = temporary.open("xb")  # in the target's folder: a rename does not cross file systems
+        with stream, _reported(path):
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path}: {error.strerror or error}. What was there before is untouched."
-        ) from error
+        with _reported(path):
+            os.replace(temporary, path)
     finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """OSErrors of writing `path` as OutputError; those that name a file which is not on its way pass."""
+    ours = {str(p) for p in (path, *path.parents)}
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        if named is not None and str(named) not in ours and not Path(str(named)).name.startswith(".writing-"):
+            raise
+        reason = error.strerror or error
+        raise OutputError(f"Cannot write {path}: {reason}. What was there before is untouched.") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -70,19 +81,24 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def user_data_folder() -> Path:
-    """Where the face models live: $EDGE_FACENET_HOME, or the platform's folder for a user's data."""
+    """Where the face models live: $EDGE_FACENET_HOME, or the platform's folder for a user's data.
+
+    Raises:
+        SetupError: the user has no home folder (a service) and the environment names none.
+    """
     if home := os.environ.get("EDGE_FACENET_HOME"):
         return Path(home)
+    try:
+        return _platform_folder() / "edge-facenet"
+    except RuntimeError as error:  # what Path.home() raises
+        raise SetupError(
+            "This user has no home folder. Set EDGE_FACENET_HOME to a folder of this program's own."
+        ) from error
+
+
+def _platform_folder() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library/Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-    return base / "edge-facenet"
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import LaneUnavailable
 from .base import Array, NativeEngine, one_line
 from .litert import LiteRT
-from .stderr import caught
+from .native_output import caught
 
 _SELECTED = re.compile(r"Selected adapter: (?P<name>.*?), arch=.*?adapterType=(?P<kind>[^\n]*)")
 _SOFTWARE = re.compile(r"cpu|software|llvmpipe|lavapipe|swiftshader", re.IGNORECASE)

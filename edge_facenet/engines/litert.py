@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import EdgeFacenetError, LaneUnavailable, ManifestError
 from .base import Array, NativeEngine, TensorSpec, one_line
-from .stderr import caught
+from .native_output import caught
 
 
 @dataclass(frozen=True)

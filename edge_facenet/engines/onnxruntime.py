@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -55,6 +57,20 @@ def _module() -> Any:
             f"Engine onnxruntime cannot be loaded ({one_line(error)}). Type: pip install 'edge-facenet[onnx]'"
         ) from error
     return onnxruntime
+
+
+def _leave_at_once() -> None:
+    """Spare a forked child the library's exit handler: it joins a thread that only the parent has, and never ends.
+
+    Found with 1.32.0, after a mere import. glibc's `on_exit` handlers run last in, first out, after Python's own end.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):
+        libc.on_exit(libc._exit, None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_at_once)
 
 
 def _refusal(error: Exception) -> EdgeFacenetError:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-_LOCK = threading.RLock()  # the descriptors are one for the whole process
+_LOCK = threading.Lock()  # the descriptors are one for the whole process
 
 
 class Caught:
@@ -22,10 +22,15 @@ class Caught:
 def caught(*descriptors: int) -> Iterator[Caught]:
     """Catch what any thread writes to these file descriptors inside the block (1 = stdout, 2 = stderr).
 
-    Where a service closed them, nothing is caught.
+    Where a service closed them, or has no temporary folder, nothing is caught.
     """
     result = Caught()
-    with _LOCK, tempfile.TemporaryFile() as sink:
+    with _LOCK, contextlib.ExitStack() as stack:
+        try:
+            sink = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            yield result
+            return
         kept = {number: copy for number in descriptors if (copy := _duplicate(number)) is not None}
         for number in kept:
             os.dup2(sink.fileno(), number)
@@ -37,6 +42,16 @@ def caught(*descriptors: int) -> Iterator[Caught]:
                 os.close(copy)
             sink.seek(0)
             result.text = sink.read().decode(errors="replace")
+
+
+def _renew() -> None:
+    """A forked child does not have the thread that may hold the lock."""
+    global _LOCK  # noqa: PLW0603
+    _LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def _duplicate(number: int) -> int | None:
