@@ -1,0 +1,266 @@
+"""Records and runs become one table of figures: the report, of which the pages are renderings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_facenet import files
+from edge_facenet.errors import InputError
+from edge_facenet.schema import doc, to_json
+
+from . import record as records_module
+from . import run as runs_module
+from .faces import Data
+from .machine import Machine
+from .record import Record
+from .run import Baseline, Gap, Run
+from .timing import Plan, Summary, ratio, summarise
+
+SCHEMA_VERSION = 1
+FEW_PEOPLE = 1000
+"""Below this many people a network trained from a random start is a demonstration: the smallest public training set that
+gave a usable face embedder, CASIA-WebFace, has 10,575 (Yi et al., "Learning Face Representation from Scratch", 2014)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One lane."""
+
+    artifact: str = doc("name of the manifest")
+    network: str = doc("name that the recipes of one network share")
+    format: str = doc("tflite or onnx")
+    recipe: str = doc("fp32 fp16 int8 …")
+    lane: str = doc("the lane that ran, for people")
+    key: str = doc("the lane asked for, short")
+    threads: int = doc("threads of the engine")
+    status: str = doc("timed, parity, or not run")
+    valid: bool = doc("whether the figures can be trusted")
+    machine: str = doc("processor it ran on")
+    date: str = doc("start of its run")
+    run: str = doc("identifies the run")
+    bytes: int = doc("size of the model file")
+    size: int = doc("height and width of the input, px")
+    muladds: int | None = doc("multiply-adds per face", None)
+    import_ms: float | None = doc("importing the runtime, ms", None)
+    load_ms: float | None = doc("opening the artifact in a fresh process, ms", None)
+    first_ms: float | None = doc("its first face, ms", None)
+    burst: Summary | None = doc("back-to-back calls", None)
+    paced: Summary | None = doc("one call per camera frame", None)
+    memory_bytes: int | None = doc("peak resident memory of the lane's process", None)
+    accuracy: records_module.Accuracy | None = doc("on people never trained on, by this engine", None)
+    agreement: records_module.Agreement | None = doc("against the reference lane of the same artifact", None)
+    adapter: str | None = doc("the engine's own words for what did the work", None)
+    reasons: tuple[str, ...] = doc("why the figures are not valid", ())
+    notes: tuple[str, ...] = doc("what a reader should know", ())
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Time of a recipe over that of fp32, same network, engine and threads, from interleaved rounds."""
+
+    artifact: str = doc("name of the manifest")
+    reference: str = doc("name of the fp32 manifest")
+    lane: str = doc("the lane of both")
+    median: float = doc("median of the rounds' ratios of medians; below 1 is faster")
+    low: float = doc("lowest round")
+    high: float = doc("highest round")
+    rounds: int = doc("rounds compared")
+    valid: bool = doc("whether both lanes are valid")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the pages show."""
+
+    schema: int = doc("version of this schema")
+    title: str = doc("headline")
+    date: str = doc("start of the newest run, ISO 8601, UTC")
+    rows: tuple[Row, ...] = doc("one per lane, newest run of each")
+    ratios: tuple[Ratio, ...] = doc("recipes against fp32")
+    gaps: tuple[Gap, ...] = doc("accuracy differences between recipes")
+    baselines: tuple[Baseline, ...] = doc("on the same pairs")
+    machines: tuple[Machine, ...] = doc("where it was measured")
+    plan: Plan = doc("how it was measured")
+    data: Data | None = doc("the faces measured on", None)
+    provenance: tuple[str, ...] = doc("data, start and terms of the weights", ())
+    warning: str | None = doc("what must be known before any figure is believed", None)
+    sentences: tuple[str, ...] = doc("how to read the figures", ())
+
+
+def load(folder: Path) -> tuple[list[Record], list[Run]]:
+    """Records and runs of a report's folder.
+
+    Raises:
+        InputError: none there, or a damaged one.
+    """
+    found = records_module.read_all(folder / "records")
+    if not found:
+        raise InputError(
+            f"{folder} holds no records (records/*.json). Make some: edge-facenet bench ARTIFACT --out {folder}"
+        )
+    return found, [runs_module.read(path) for path in sorted((folder / "runs").glob("*.json"))]
+
+
+def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
+    """The report of all records: of each artifact, lane and machine the newest one."""
+    latest = _latest(records)
+    order = sorted(latest, key=lambda one: (one.date, one.run))
+    newest = order[-1]
+    facts = _newest_with_data(runs)
+    return Report(
+        schema=SCHEMA_VERSION,
+        title="Face embedders, measured",
+        date=newest.date,
+        rows=tuple(_row(one) for one in latest),
+        ratios=_ratios(latest),
+        gaps=facts.gaps if facts else (),
+        baselines=facts.baselines if facts else (),
+        machines=_machines(order),
+        plan=newest.plan,
+        data=facts.data if facts else None,
+        provenance=tuple(dict.fromkeys(one.artifact.provenance for one in latest if one.artifact.provenance)),
+        warning=_warning(facts),
+        sentences=_sentences(latest, facts),
+    )
+
+
+def write_json(path: Path, report: Report) -> None:
+    """`report` as JSON."""
+    files.write_json(path, to_json(report))
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The JSON of a report, for tests and tools."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _latest(records: Iterable[Record]) -> list[Record]:
+    """Newest record per (artifact file, lane asked for, machine), in the order in which lanes first appear."""
+    found: dict[tuple[str, str, str], Record] = {}
+    for one in sorted(records, key=lambda r: (r.date, r.run)):
+        key = (one.artifact.name, one.asked.key, one.machine.cpu)
+        found[key] = one
+    return sorted(found.values(), key=_place)
+
+
+def _place(one: Record) -> tuple[object, ...]:
+    recipes = ("fp32", "fp16", "int8")
+    recipe = recipes.index(one.artifact.recipe) if one.artifact.recipe in recipes else len(recipes)
+    return (
+        one.machine.cpu,
+        one.artifact.network,
+        one.artifact.format != "tflite",
+        recipe,
+        one.artifact.name,
+        one.asked.delegate != "cpu",
+        one.asked.threads,
+    )
+
+
+def _row(one: Record) -> Row:
+    cold = one.cold
+    return Row(
+        artifact=one.artifact.name,
+        network=one.artifact.network,
+        format=one.artifact.format,
+        recipe=one.artifact.recipe,
+        lane=one.label,
+        key=one.asked.key,
+        threads=one.asked.threads,
+        status=one.status,
+        valid=one.valid,
+        machine=one.machine.cpu,
+        date=one.date,
+        run=one.run,
+        bytes=one.artifact.bytes,
+        size=one.artifact.size,
+        muladds=one.artifact.muladds,
+        import_ms=_ms(cold.import_ns) if cold else None,
+        load_ms=_ms(cold.load_ns) if cold else None,
+        first_ms=_ms(cold.first_ns) if cold else None,
+        burst=_rounded(summarise(one.burst)),
+        paced=_rounded(summarise(one.paced)),
+        memory_bytes=one.memory.peak_bytes if one.memory and one.memory.peak_bytes else None,
+        accuracy=one.accuracy,
+        agreement=one.agreement,
+        adapter=one.ran.adapter if one.ran else None,
+        reasons=one.reasons,
+        notes=one.notes,
+    )
+
+
+def _ms(ns: int) -> float:
+    return round(ns / 1e6, 3)
+
+
+def _rounded(summary: Summary | None) -> Summary | None:
+    """Microseconds suffice for people and keep the JSON short."""
+    if summary is None:
+        return None
+    values: dict[str, Any] = {k: round(v, 4) for k, v in dataclasses.asdict(summary).items() if isinstance(v, float)}
+    return dataclasses.replace(summary, **values)
+
+
+def _ratios(records: Sequence[Record]) -> tuple[Ratio, ...]:
+    found = []
+    for one in records:
+        for base in records:
+            if not _comparable(one, base):
+                continue
+            if values := ratio(one.burst, base.burst):
+                median, low, high = (round(value, 3) for value in values)
+                rounds = min(len(one.burst), len(base.burst))
+                valid = one.valid and base.valid
+                found.append(Ratio(one.artifact.name, base.artifact.name, one.label, median, low, high, rounds, valid))
+    return tuple(found)
+
+
+def _comparable(one: Record, base: Record) -> bool:
+    """Same run, so same machine and interleaved; same network, format and lane; against fp32."""
+    a, b = one.artifact, base.artifact
+    same = (a.network, a.format, one.asked, one.run) == (b.network, b.format, base.asked, base.run)
+    return same and b.recipe == "fp32" and a.recipe != "fp32"
+
+
+def _machines(records: Sequence[Record]) -> tuple[Machine, ...]:
+    """The newest description of each processor."""
+    return tuple({one.machine.cpu: one.machine for one in records}.values())
+
+
+def _newest_with_data(runs: Sequence[Run]) -> Run | None:
+    known = [run for run in runs if run.data is not None]
+    return max(known, key=lambda run: run.date) if known else None
+
+
+def _warning(run: Run | None) -> str | None:
+    people = len(run.data.train) if run and run.data else 0
+    if not 0 < people < FEW_PEOPLE:
+        return None
+    return (
+        f"{people} people teach the pipeline, not accuracy: a network that has seen {people} people cannot know what tells "
+        f"strangers apart, and the classical Fisherfaces may well beat it here. These figures show that every step works, "
+        f"and how well; they do not recommend this network for use."
+    )
+
+
+def _sentences(records: Sequence[Record], run: Run | None) -> tuple[str, ...]:
+    said = list(run.notes) if run else []
+    data = run.data if run else None
+    if data is not None and data.test:
+        said.append(
+            f"Accuracy is measured on {data.people} people whom no step before has seen: {data.genuine:,} pairs of one person "
+            f"and {data.impostor:,} pairs of two, balanced, so that 50 % is guessing. Another {data.people} people would give "
+            f"a figure some points away; differences within the standard error mean nothing."
+        )
+    if any(one.status == "timed" for one in records):
+        said.append(
+            "Latency is the time for one face, from its pixels to its embedding. In a burst the calls follow at once; paced, "
+            "each waits for the next camera frame, as in an app, and that is the figure to expect in one. Grey rows are not to be trusted, "
+            "and say why."
+        )
+    return tuple(said)
