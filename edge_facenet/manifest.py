@@ -1,31 +1,27 @@
 """What an artifact is: a model file and the manifest beside it.
 
-Inside the file, sealed behind the graph, stands what can never change without changing the network (`Facts`): a zip
-trailer in TFLite (as TFLite Metadata carries associated files), a `metadata_props` entry in ONNX. Both are appended
-bytes, so the graph's own bytes stay as the converter wrote them. Beside it, `NAME.json` (`Manifest`) holds what was
-measured, bound by sha256. A lone file embeds; it does not decide.
+Inside the file, sealed behind the graph (`trailer`), stands what can never change without changing the network
+(`Facts`), with a hash of both. Beside it, `NAME.json` (`Manifest`) holds what was measured, bound by sha256.
+A lone file embeds; it does not decide.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from . import files
+from . import files, trailer
 from .engines.base import is_tflite
 from .errors import ManifestError, OutputError, ThresholdError
 from .pixels import PixelSpec
-from .schema import doc, from_json, to_json
+from .schema import doc, from_json, json_schema, nearest, to_json
 
 SCHEMA_VERSION = 1
 RECIPES = ("fp32", "fp16", "int8", "dynamic", "int16x8", "mixed")
-_ENTRY = "edge_facenet.json"
-_ONNX_KEY = b"edge_facenet"
+_SEAL = "seal"  # beside the facts, a hash of graph and facts: a lone file, too, proves that it is whole
 
 
 @dataclass(frozen=True)
@@ -152,6 +148,14 @@ class Manifest:
     provenance: Provenance | None = doc("data, teachers, licence", None)
     versions: dict[str, str] | None = doc("packages it was made with", None)
 
+    def __post_init__(self) -> None:
+        if self.dimension < 1 or self.margin < 0:
+            raise ValueError(
+                f"dimension is at least 1 and margin at least 0, found {self.dimension} and {self.margin}."
+            )
+        if self.recipe is not None and self.recipe not in RECIPES:
+            raise ValueError(f'"{self.recipe}" is no recipe ({nearest(self.recipe, RECIPES)}).')
+
     def facts(self) -> Facts | None:
         """What is, or would be, sealed inside; None for a foreign network."""
         if self.family is None or self.recipe is None:
@@ -167,16 +171,10 @@ def read(path: Path) -> Manifest:
         ManifestError: missing, not JSON, an unknown key, a wrong type, or a newer schema.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(f"Cannot read manifest {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise ManifestError(f"Manifest {path} is not JSON: {error}.") from error
-    version = value.get("schema", SCHEMA_VERSION) if isinstance(value, dict) else SCHEMA_VERSION
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ManifestError(
-            f"Manifest {path} has schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade edge-facenet."
-        )
+        text = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"Cannot read manifest {path!s}: {getattr(error, 'strerror', None) or error}.") from error
+    value = _parsed(text, f"manifest {path}")
     manifest = from_json(Manifest, value, f"manifest {path.name}", ManifestError)
     if Path(manifest.file).name != manifest.file:
         raise ManifestError(
@@ -203,15 +201,20 @@ def open_artifact(path: Path) -> tuple[Manifest, bytes]:
             f"{manifest.file} is not the file that {path.name} describes: sha256 {found[:12]}…, manifest says "
             f"{manifest.sha256[:12]}…. It is damaged or belongs to another manifest; export or download it again."
         )
+    _check_sealed(path, manifest, model)
+    return manifest, model
+
+
+def _check_sealed(path: Path, manifest: Manifest, model: bytes) -> None:
     sealed = unseal(model)[1]
-    if sealed is not None and manifest.facts() is not None and sealed != manifest.facts():
-        differing = [
-            f.name for f in dataclasses.fields(Facts) if getattr(sealed, f.name) != getattr(manifest.facts(), f.name)
-        ]
+    said = {f.name: getattr(manifest, f.name) for f in dataclasses.fields(Facts)}
+    differing = [n for n, v in said.items() if sealed is not None and v not in (None, getattr(sealed, n))]
+    if manifest.fingerprint not in (None, fingerprint(model, manifest)):
+        differing.append("fingerprint")
+    if differing:
         raise ManifestError(
             f"{path.name} contradicts what is sealed inside {manifest.file}: {', '.join(differing)}. Do not edit either."
         )
-    return manifest, model
 
 
 def write(folder: Path, name: str, graph: bytes, manifest: Manifest) -> Path:
@@ -222,10 +225,12 @@ def write(folder: Path, name: str, graph: bytes, manifest: Manifest) -> Path:
         graph: the converter's bytes; `manifest.file` gives the suffix (".tflite" or ".onnx").
     """
     facts = manifest.facts()
+    if Path(name).name != name or not name:
+        raise OutputError(f"Cannot write an artifact named {name!r}: a name has no slashes and is not empty.")
     if facts is None:
         raise ManifestError(f"Cannot seal {name}: a manifest without family and recipe describes a foreign network.")
     suffix = Path(manifest.file).suffix
-    model = seal(graph, facts, suffix)
+    model = seal(graph, facts)
     digest = files.sha256(model)
     target = folder / f"{name}.json"
     previous = _previous_model(target)
@@ -234,38 +239,36 @@ def write(folder: Path, name: str, graph: bytes, manifest: Manifest) -> Path:
     )
     files.write_bytes(folder / complete.file, model)
     files.write_json(target, to_json(complete))
-    if previous is not None and previous.name != complete.file:
+    if previous is not None and previous.name != complete.file and previous.name.startswith(f"{name}-"):
         previous.unlink(missing_ok=True)
     return target
 
 
-def seal(graph: bytes, facts: Facts, suffix: str) -> bytes:
-    """`graph` with `facts` behind it; the same input gives the same bytes."""
-    text = json.dumps(to_json(facts), sort_keys=True, separators=(",", ":")).encode()
-    if suffix == ".onnx":
-        entry = _field(1, _ONNX_KEY) + _field(2, text)
-        return graph + _field(14, entry)  # ModelProto.metadata_props; protobuf merges appended repeated fields
-    stream = io.BytesIO(graph)
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(_ENTRY, (1980, 1, 1, 0, 0, 0)), text)
-    return stream.getvalue()
+def seal(graph: bytes, facts: Facts) -> bytes:
+    """`graph` with `facts` behind it, and a hash of both; the same input gives the same bytes."""
+    value = to_json(facts)
+    return trailer.append(graph, _compact({**value, _SEAL: files.sha256(graph + _compact(value))}))
 
 
 def unseal(model: bytes) -> tuple[bytes, Facts | None]:
     """The graph's own bytes and the facts sealed behind them (None when there are none).
 
     Raises:
-        ManifestError: facts are there but damaged.
+        ManifestError: the facts or the graph are damaged.
     """
-    found = _unseal_zip(model) if is_tflite(model) else _unseal_onnx(model)
-    if found is None:
-        return model, None
-    graph, text = found
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ManifestError(f"The facts sealed inside the model file are damaged: {error}.") from error
-    return graph, from_json(Facts, value, "facts sealed inside the model file", ManifestError)
+    graph, text = trailer.split(model)
+    if text is None:
+        return graph, None
+    value = _parsed(text, "what is sealed inside the model file")
+    digest = value.pop(_SEAL, None) if isinstance(value, dict) else None
+    facts = from_json(Facts, value, "facts sealed inside the model file", ManifestError)
+    if digest != files.sha256(graph + _compact(value)):
+        raise ManifestError("The model file is damaged: it is not what was sealed. Download or export it again.")
+    return graph, facts
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def fingerprint(model: bytes, manifest: Manifest) -> str:
@@ -287,8 +290,8 @@ def model_bytes(path: Path) -> bytes:
     """
     try:
         model = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"Cannot read model file {path}: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"Cannot read model file {path!s}: {getattr(error, 'strerror', None) or error}.") from error
     head = model[:512].lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
         raise ManifestError(f"{path} is a Git LFS pointer, not a model. Fetch the file itself: git lfs pull.")
@@ -299,16 +302,26 @@ def model_bytes(path: Path) -> bytes:
     return model
 
 
+def _parsed(text: bytes, what: str) -> Any:
+    """JSON of a schema this version knows."""
+    try:
+        value = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"Cannot read {what}: it is damaged, or not JSON ({error}).") from error
+    version = value.get("schema", SCHEMA_VERSION) if isinstance(value, dict) else SCHEMA_VERSION
+    if isinstance(version, int) and not 1 <= version <= SCHEMA_VERSION:
+        raise ManifestError(
+            f"Cannot read {what}: it has schema {version}, this version reads 1 to {SCHEMA_VERSION}. Upgrade edge-facenet."
+        )
+    return value
+
+
 def _lone(path: Path, model: bytes) -> Manifest:
     facts = unseal(model)[1]
     if facts is None:
         raise ManifestError(
             f"{path} carries no facts of edge-facenet (pixels, template): it is damaged, or a foreign network. Write a manifest "
             f"for it, {path.stem}.json with file, pixels, template and dimension, and give that instead."
-        )
-    if facts.schema > SCHEMA_VERSION:
-        raise ManifestError(
-            f"{path} has schema {facts.schema}; this version reads up to {SCHEMA_VERSION}. Upgrade edge-facenet."
         )
     values = {f.name: getattr(facts, f.name) for f in dataclasses.fields(Facts)}
     lone = Manifest(file=path.name, sha256=files.sha256(model), **values)
@@ -326,63 +339,12 @@ def _previous_model(target: Path) -> Path | None:
         ) from error
 
 
-def _unseal_zip(model: bytes) -> tuple[bytes, bytes] | None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            info = archive.getinfo(_ENTRY)
-            return model[: info.header_offset], archive.read(info)
-    except (zipfile.BadZipFile, KeyError):
-        return None
-
-
-def _unseal_onnx(model: bytes) -> tuple[bytes, bytes] | None:
-    """Walk ModelProto's top-level fields (protobuf wire format) to our entry, which stands last."""
-    position = 0
-    try:
-        while position < len(model):
-            start = position
-            tag, position = _varint(model, position)
-            if tag & 7 == 0:
-                _, position = _varint(model, position)
-                continue
-            if tag & 7 != 2:
-                return None
-            length, position = _varint(model, position)
-            content, position = model[position : position + length], position + length
-            prefix = _field(1, _ONNX_KEY)
-            if tag >> 3 == 14 and content.startswith(prefix) and position == len(model):
-                _, text_at = _varint(content, len(prefix) + 1)
-                return model[:start], content[text_at:]
-    except IndexError:
-        return None
-    return None
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        value, shift, position = value | (byte & 0x7F) << shift, shift + 7, position + 1
-        if byte < 0x80:
-            return value, position
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A length-delimited protobuf field."""
-    return _encode(number << 3 | 2) + _encode(len(content)) + content
-
-
-def _encode(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def schema_documents() -> dict[str, Any]:
     """JSON Schemas generated from the dataclasses above, by file name (docs/schemas)."""
-    from .schema import json_schema
-
-    return {"manifest.json": json_schema(Manifest), "facts.json": json_schema(Facts)}
+    facts = json_schema(Facts)
+    text = (
+        "sha256 of the graph's bytes followed by these facts as JSON, keys sorted, without spaces and without this key"
+    )
+    facts["properties"][_SEAL] = {"type": "string", "description": text}
+    facts["required"].append(_SEAL)
+    return {"manifest.json": json_schema(Manifest), "facts.json": facts}

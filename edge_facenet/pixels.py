@@ -42,6 +42,8 @@ class PixelSpec:
             raise ValueError("scale must not be 0.")
         if (self.dtype == "float32") != (self.quantization is None):
             raise ValueError(f"dtype {self.dtype} {'has no' if self.dtype == 'float32' else 'needs a'} quantization.")
+        if self.quantization is not None and not self.quantization[0] > 0:
+            raise ValueError(f"the scale of a quantization is above 0, found {self.quantization[0]}.")
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -114,10 +115,12 @@ def _read_tuple(args: tuple[Any, ...], value: Any, where: str, refusal: Refusal)
 
 
 def _read_scalar(kind: type, value: Any, where: str, refusal: Refusal) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 1000:
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise _wrong(where, f"a {_SCALARS.get(kind, kind.__name__)}", value, refusal)
+        raise _wrong(where, f"{'an' if kind is int else 'a'} {_SCALARS.get(kind, kind.__name__)}", value, refusal)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(where, "a finite number", value, refusal)  # Python's JSON reads NaN and Infinity
     return value
 
 
