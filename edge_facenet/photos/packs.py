@@ -137,14 +137,14 @@ def _read_index(path: Path) -> list[_Face]:
 
 
 def _face(row: dict[str, str | None], path: Path, line: int) -> _Face:
-    values = [row[name] for name in COLUMNS]
-    if any(value is None for value in values) or not row["shard"] or not row["name"]:
+    shard, name, source, identity = (row[column] for column in COLUMNS)
+    if not shard or not name or source is None or identity is None:
         raise InputError(f"{path}, line {line}: fewer values than columns.")
     try:
         scale = float(row.get("scale") or 0.0)
     except ValueError as error:
         raise InputError(f"{path}, line {line}: scale is {row['scale']!r}, not a number.") from error
-    return _Face(*(str(value) for value in values), scale=scale)
+    return _Face(shard, name, source, identity, scale)
 
 
 def _wanted(faces: list[_Face], options: PackOptions, packs: Path) -> list[_Face]:

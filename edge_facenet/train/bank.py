@@ -89,7 +89,7 @@ class Bank:
             if content[-4:] != _checksum(int(view), content[:-4]):
                 raise InputError(f"Row {view} of {self._path} is damaged. Delete the folder; the rows are made again.")
             out[place] = np.frombuffer(content[:-4], np.float16)
-        return out / np.linalg.norm(out, axis=1, keepdims=True)
+        return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
 
     def close(self) -> None:
         self._stream.close()

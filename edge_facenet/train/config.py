@@ -14,10 +14,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..budget import DEFAULT_MULADDS
 from ..errors import ConfigError
 from ..schema import doc, from_json, nearest, to_json
+from .holdout import Quota
 from .jitter import JitterConfig
 
-FREE = ("save_every", "log_every", "look_every")
-"""Keys that never change the weights; a run may go on with other values of these."""
+FREE = ("save_every", "log_every", "look_every", "distil.bank", "distil.teachers")
+"""Keys that never change the weights; a run may go on with other values of these. (Teachers may have moved; whether they
+are still the same ones, their bank knows.)"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class SplitConfig:
     seed: int = doc("seed of the permutation of the people", 0)
     test: float = doc("people (or share) that only results come from", 0.1)
     calibrate: float = doc("people (or share) that parity and thresholds come from", 0.1)
+    quotas: tuple[Quota, ...] = doc("instead of both: people to calibrate on, so many of each source", ())
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,31 @@ class TripletConfig:
     weight: float = doc("factor of this term", 1.0)
     margin: float = doc("in squared distance of unit embeddings", 0.2)
     mining: Literal["semi-hard", "hardest"] = doc("which negative a pair is compared with", "semi-hard")
+
+
+@dataclass(frozen=True)
+class DistilConfig:
+    """Learning from the outputs of other networks."""
+
+    teachers: tuple[str, ...] = doc("manifests of the teachers, their paths; several are put side by side", ())
+    batch: int = doc("views a step", 64)
+    cosine: float = doc("factor of 1 - cosine to the teacher", 1.0)
+    relational: float = doc("factor of the difference between the batch's cosines", 0.5)
+    mix: float = doc("share of views that are mixes of two faces, 0..1", 0.0)
+    reuse: float = doc("how often a view is seen on average; each costs the teacher once", 3.0)
+    fill: int = doc("the training begins with new views alone, until there are this many", 4096)
+    ring: int = doc("past views are drawn from this many newest ones, kept in a file of the run's folder", 100_000)
+    bank: str = doc("folder of the teachers' answers, to share them between runs; empty = in the run's folder", "")
+
+    def __post_init__(self) -> None:
+        if self.batch < 2 or self.reuse < 1 or not 0 <= self.mix <= 1:
+            raise ValueError(
+                f"distil.batch is at least 2, reuse at least 1, mix in [0, 1]; found {self.batch}, {self.reuse:g}, {self.mix:g}."
+            )
+        if self.fill < self.batch or self.ring < self.batch:
+            raise ValueError(f"distil.fill and ring hold at least a batch, found {self.fill} and {self.ring}.")
+        if self.cosine < 0 or self.relational < 0 or not self.cosine + self.relational:
+            raise ValueError("distil.cosine and relational must not be negative, nor both 0.")
 
 
 @dataclass(frozen=True)
@@ -97,12 +125,13 @@ class TrainConfig:
 
     steps: int = doc("updates of the weights")
     backbone: BackboneConfig = doc("the network", BackboneConfig())
-    objective: str = doc("softmax, triplet, softmax+triplet, or another one of the registry", "softmax")
+    objective: str = doc("softmax, triplet, distil, or a sum of them (distil+softmax)", "softmax")
     split: SplitConfig = doc("who is held out", SplitConfig())
     batch: BatchConfig = doc("what a step sees", BatchConfig())
     jitter: JitterConfig = doc("augmentation", JitterConfig())
     softmax: SoftmaxConfig = doc("the softmax term", SoftmaxConfig())
     triplet: TripletConfig = doc("the triplet term", TripletConfig())
+    distil: DistilConfig = doc("learning from teachers", DistilConfig())
     l2: float = doc("factor of half the sum of squared kernels, as a loss term; 0 = none", 0.0)
     optimizer: OptimizerConfig = doc("the optimiser", OptimizerConfig())
     schedule: ScheduleConfig = doc("the learning rate over the steps", ScheduleConfig())

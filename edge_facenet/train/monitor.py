@@ -15,7 +15,7 @@ from .config import TrainConfig
 
 Figures = dict[str, float]
 FIXED = ("step", "seconds", "images_per_second", "learning_rate", "loss")
-LOOKS = ("val_accuracy", "val_tar_at_1e-2")
+LOOKS = ("val_accuracy", "val_tar_at_1e-2", "val_tar_at_1e-3")
 ALIKE = 0.95
 """Mean cosine between different embeddings of a batch above which they are called collapsed. Faces of one good network
 have about 0.0 to 0.3; a batch of one constant has 1. Where the last layer is a batch normalisation, a batch is centred

@@ -29,8 +29,11 @@ class Crops(Protocol):
     """What training needs of a crop set (`photos.cropset.CropSet`)."""
 
     margin: int
+    template: str
     sha256: str
     identities: tuple[str, ...]
+    labels: npt.NDArray[np.int32]
+    """(n,) index into `identities`, -1 = without a name."""
 
     def crops(self, rows: Any) -> npt.NDArray[np.uint8]:
         """(m, s, s, 3) uint8 RGB with margin."""
@@ -68,6 +71,8 @@ class Objective(Protocol):
 
     names: tuple[str, ...]
     """Names of all losses, then figures, that `terms` returns: the columns of log.csv."""
+    look_names: tuple[str, ...]
+    """Names of all figures that `look` returns."""
     heads: Sequence[Any]
     """Built Keras layers with trainable weights beyond the embedding; saved and resumed with the run."""
 
@@ -87,9 +92,15 @@ class Objective(Protocol):
         """
         ...
 
+    def look(self, network: Any) -> dict[str, float]:
+        """Figures of a network in inference, every `look_every` steps, beside those of `looks.Look`."""
+        ...
+
 
 class LabelObjective:
     """Softmax over the training identities, triplets within the batch, or both."""
+
+    look_names: tuple[str, ...] = ()
 
     def __init__(self, course: Course, softmax: bool, triplet: bool) -> None:
         from .heads import CosineHead
@@ -98,7 +109,7 @@ class LabelObjective:
         self._course, self._softmax, self._triplet = course, softmax, triplet
         rows = [course.crops.rows_of([name]) for name in course.split.train]
         self._sampler = IdentitySampler(rows, config.batch.people, config.batch.images, config.seed)
-        self.heads: list[Any] = []
+        self.heads: Sequence[Any] = []
         if softmax:
             self.heads = [CosineHead(config.backbone.dimension, len(rows), config.softmax.scale)]
         self.names = (
@@ -145,14 +156,54 @@ class LabelObjective:
         loss, active = triplet(distances, negatives, same_and_positive(labels)[1], config.margin)
         return config.weight * loss, active
 
+    def look(self, network: Any) -> dict[str, float]:
+        """Nothing of its own."""
+        return {}
 
-LABELLED = ("softmax", "triplet", "softmax+triplet")
+
+class Sum:
+    """Two objectives side by side: each brings its own pictures, and the losses are added."""
+
+    def __init__(self, first: Objective, second: Objective) -> None:
+        self.parts = (first, second)
+        self.names: tuple[str, ...] = (*first.names, *second.names)
+        self.look_names: tuple[str, ...] = (*first.look_names, *second.look_names)
+        self.heads: Sequence[Any] = [*first.heads, *second.heads]
+        self._first = 0
+
+    def batch(self, step: int) -> Batch:
+        """Arrays of both; the first one's pictures stand first."""
+        first, second = (part.batch(step) for part in self.parts)
+        self._first = len(first["image"])
+        return {**first, **second, "image": np.concatenate([first["image"], second["image"]])}
+
+    def terms(self, embeddings: Any, batch: dict[str, Any]) -> Terms:
+        """Terms of both, each of its own pictures' embeddings."""
+        first, second = self.parts
+        a, b = first.terms(embeddings[: self._first], batch), second.terms(embeddings[self._first :], batch)
+        return Terms({**a.losses, **b.losses}, {**a.figures, **b.figures})
+
+    def look(self, network: Any) -> dict[str, float]:
+        """Figures of both."""
+        first, second = self.parts
+        return {**first.look(network), **second.look(network)}
+
+
+def _distil(course: Course) -> Objective:
+    made: Objective = import_module(".distil", __package__).objective(course)
+    return made
+
+
+LABELLED = ("softmax", "triplet", "softmax+triplet", "distil+softmax", "distil+triplet", "distil+softmax+triplet")
 """Objectives that learn from names, and so need people with several photos."""
 OBJECTIVES: dict[str, Callable[[Course], Objective]] = {
     "softmax": lambda course: LabelObjective(course, softmax=True, triplet=False),
     "triplet": lambda course: LabelObjective(course, softmax=False, triplet=True),
     "softmax+triplet": lambda course: LabelObjective(course, softmax=True, triplet=True),
-    "distil": lambda course: import_module(".distil", __package__).objective(course),
+    "distil": _distil,
+    "distil+softmax": lambda course: Sum(_distil(course), LabelObjective(course, softmax=True, triplet=False)),
+    "distil+triplet": lambda course: Sum(_distil(course), LabelObjective(course, softmax=False, triplet=True)),
+    "distil+softmax+triplet": lambda course: Sum(_distil(course), LabelObjective(course, softmax=True, triplet=True)),
 }
 
 

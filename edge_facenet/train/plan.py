@@ -38,9 +38,11 @@ class Plan:
     def views_of(self, step: int) -> Numbers:
         """(batch,) view numbers of a step (from 0): new ones in order, then past ones."""
         first, end = self.drawn(step), self.drawn(step + 1)
+        new = np.arange(first, end, dtype=np.int64)
+        if len(new) == self.batch:
+            return new
         rng = np.random.default_rng([self.seed, _OLD, step])
-        old = rng.integers(max(0, first - self.ring), first, self.batch - (end - first)) if first else []
-        return np.concatenate([np.arange(first, end), np.asarray(old, np.int64)]).astype(np.int64)
+        return np.concatenate([new, rng.integers(max(0, first - self.ring), first, self.batch - len(new))])
 
     def face_of(self, view: int) -> tuple[int, int]:
         """(place of the face among the training faces, how often it had its turn before)."""

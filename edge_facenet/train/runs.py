@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..verification import Split, read_split, split_identities, write_split
 from . import config as configs
 from .checkpoint import clear_unfinished
 from .config import SplitConfig, TrainConfig
+from .holdout import hold_out
 
 _LOCK = ".lock"
 
@@ -45,19 +46,19 @@ def opened(run: Path) -> Iterator[None]:
         yield
 
 
-def settle(run: Path, config: TrainConfig, identities: Sequence[str], *, begun: bool) -> Split:
+def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: bool) -> Split:
     """Who is trained on: by the run's own split, or by a new one that is written with the configuration.
 
     Args:
-        identities: people of the crop set, in natural order. People added since the run began are left out, so no
-            label ever changes its meaning.
+        photos: number of photos by person of the crop set, in natural order. People added since the run began are left
+            out, so no label ever changes its meaning.
         begun: whether the run holds a checkpoint; without one nothing is lost, and it is begun anew.
     Raises:
         ConfigError: the run was begun with another value of a key that matters.
         InputError: too few people, or people of the run that the crop set lacks.
     """
     if not begun:
-        split = _new_split(identities, config.split)
+        split = _new_split(photos, config.split)
         files.write_json(run / "config.json", to_json(config))
         write_split(run / "split.json", split)
         (run / "log.csv").unlink(missing_ok=True)
@@ -67,7 +68,7 @@ def settle(run: Path, config: TrainConfig, identities: Sequence[str], *, begun: 
         raise ConfigError(
             f"{run} was begun with another configuration: {rows}. Keep the old value, or train into a new folder."
         )
-    return _known_split(run, identities)
+    return _known_split(run, photos)
 
 
 def check_people(rows: dict[str, int], least: int) -> None:
@@ -93,10 +94,9 @@ def check_people(rows: dict[str, int], least: int) -> None:
         )
 
 
-def _known_split(run: Path, identities: Sequence[str]) -> Split:
+def _known_split(run: Path, photos: Mapping[str, int]) -> Split:
     split = read_split(run / "split.json")
-    known = set(identities)
-    if gone := [name for name in (*split.train, *split.calibrate, *split.test) if name not in known]:
+    if gone := [name for name in (*split.train, *split.calibrate, *split.test) if name not in photos]:
         names = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
         raise InputError(
             f"{run} was begun with {len(gone)} people this crop set lacks: {names}. Give the crop set it was begun with."
@@ -104,10 +104,14 @@ def _known_split(run: Path, identities: Sequence[str]) -> Split:
     return split
 
 
-def _new_split(identities: Sequence[str], config: SplitConfig) -> Split:
-    if not identities:  # unlabelled faces: only an objective without labels comes here
+def _new_split(photos: Mapping[str, int], config: SplitConfig) -> Split:
+    if not photos:  # unlabelled faces: only an objective without labels comes here
         return Split(config.seed, (), (), ())
-    return split_identities(identities, _count(config.calibrate, "calibrate"), _count(config.test, "test"), config.seed)
+    if config.quotas:
+        return hold_out(photos, config.quotas, config.seed)
+    return split_identities(
+        list(photos), _count(config.calibrate, "calibrate"), _count(config.test, "test"), config.seed
+    )
 
 
 def _count(value: float, part: str) -> int | float:

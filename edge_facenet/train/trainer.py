@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from ..budget import Budget
-from ..errors import ConfigError, GateError
+from ..errors import GateError
 from ..verification import Split
 from . import backend, checkpoint, costs, feed, objectives, runs
 from .config import TrainConfig
+from .grow import fitted
 from .looks import Look
 from .monitor import Figures, Monitor, Status
 from .objectives import Crops
@@ -66,7 +67,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         KeyboardInterrupt: stopped by SIGINT or SIGTERM, after a checkpoint.
     """
     if config.objective in objectives.LABELLED:
-        runs.check_people({name: len(crops.rows_of([name])) for name in crops.identities}, config.batch.least_photos)
+        runs.check_people(_photos(crops), config.batch.least_photos)
     for sentence in backend.prepare(config):
         listeners.on_message(sentence)
     network = checkpoint.plain_network(config)
@@ -74,7 +75,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
     with runs.opened(run):
         saved = checkpoint.newest(run, listeners.on_message)
-        split = runs.settle(run, config, crops.identities, begun=saved is not None)
+        split = runs.settle(run, config, _photos(crops), begun=saved is not None)
         if saved is None and config.backbone.start_from:
             _start_from(network, config)
         session = _Session(objectives.Course(config, crops, split, run), network, listeners)
@@ -94,7 +95,7 @@ class _Session:
         twin = training_twin(network, config.precision, fused=config.fused_norm)
         average = training_twin(network, fused=False) if config.average else None
         self.learner = Learner(twin, average, self.objective, config)
-        names = [meter.name for meter in self.learner.meters]
+        names = [*(meter.name for meter in self.learner.meters), *self.objective.look_names]
         self.monitor = Monitor(course.run, config, names, listeners.on_message)
         self.look = Look(course.crops, course.split.calibrate, config.backbone.size) if config.look_every else None
 
@@ -139,10 +140,11 @@ class _Session:
     def _look(self) -> Figures:
         if self.look is None:
             return {}
-        if self.learner.average is not None:
-            return self.look.figures(self.learner.average)
-        self.vessel.set_weights(self.learner.network.get_weights())
-        return self.look.figures(self.vessel)
+        network = self.learner.average
+        if network is None:
+            network = self.vessel
+            network.set_weights(self.learner.network.get_weights())
+        return {**self.look.figures(network), **self.objective.look(network)}
 
     def _save(self, done: int, accuracy: float | None = None) -> None:
         if not all(np.isfinite(weight).all() for weight in self.learner.network.get_weights()):
@@ -154,7 +156,7 @@ class _Session:
 
 
 def _start_from(network: Any, config: TrainConfig) -> None:
-    """Give `network` the newest weights of another run.
+    """Give `network` the newest weights of another run, which may have had another input size.
 
     Raises:
         InputError: no run there.
@@ -162,11 +164,14 @@ def _start_from(network: Any, config: TrainConfig) -> None:
     """
     source = config.backbone.start_from
     weights = checkpoint.load_embedder(Path(source)).model.get_weights()
-    if [w.shape for w in weights] != [tuple(v.shape) for v in network.weights]:
-        raise ConfigError(
-            f"backbone.start_from={source}: its network has other shapes; take the same backbone, width and dimension."
-        )
-    network.set_weights(weights)
+    shapes = [tuple(v.shape) for v in network.weights]
+    network.set_weights(fitted(weights, shapes, f"backbone.start_from={source}"))
+
+
+def _photos(crops: Crops) -> dict[str, int]:
+    """Number of photos by person, in the crop set's order."""
+    counts = np.bincount(crops.labels[crops.labels >= 0], minlength=len(crops.identities))
+    return {name: int(count) for name, count in zip(crops.identities, counts, strict=True)}
 
 
 @contextlib.contextmanager

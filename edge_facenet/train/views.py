@@ -151,7 +151,8 @@ def _compressed(picture: Picture, chance: Chances) -> Picture:
     if chance[16] >= 0.2:
         return picture
     _, code = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(20 + 60 * chance[17])])
-    return np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _disturbed(picture: Picture, chance: Chances, rng: np.random.Generator) -> Picture:
