@@ -28,17 +28,17 @@ class PairCounts:
     byte_equal_pictures: int = doc("pictures that occur under two names or more")
 
     def notes(self) -> tuple[str, ...]:
-        """One sentence per kind found."""
+        """One remark per kind found."""
         kinds = (
-            (self.repeated, "repeated pairs, scored as listed"),
-            (self.reversed_repeats, "repeated pairs the other way round, scored as listed"),
-            (self.self_pairs, "pairs of a picture with itself, not scored"),
-            (self.contradictions, "contradictions"),
-            (self.byte_equal_same, "pairs marked same of byte-equal pictures, not scored"),
-            (self.byte_equal_different, "pairs marked different of byte-equal pictures, not scored"),
+            (self.repeated, "repeated pairs (scored as listed)"),
+            (self.reversed_repeats, "repeated pairs, the other way round (scored as listed)"),
+            (self.self_pairs, "pairs of a picture with itself (not scored)"),
+            (self.contradictions, "pairs marked same and different"),
+            (self.byte_equal_same, "pairs marked same of byte-equal pictures (not scored)"),
+            (self.byte_equal_different, "pairs marked different of byte-equal pictures (not scored)"),
             (self.byte_equal_pictures, "byte-equal pictures under two names"),
         )
-        return tuple(f"{number:,} {what}" for number, what in kinds if number)
+        return tuple(f"{what}: {number:,}" for number, what in kinds if number)
 
 
 def count_faults(pairs: Pairs, digests: Sequence[str] | None = None) -> PairCounts:

@@ -7,7 +7,9 @@ copy of j. Each person counts as one cluster; for genuine pairs this is the clus
 pairs it is somewhat conservative (Owen, "The pigeonhole bootstrap", 2007).
 
 With few people plain percentiles are too narrow; they are taken further out by Student's t (Hesterberg, "What Teachers
-Should Know about the Bootstrap", 2015, section 5.3: expanded percentile interval).
+Should Know about the Bootstrap", 2015, section 5.3: expanded percentile interval). Simulated with strong differences
+between people (200 runs each), 95 % intervals of a FAR of 6 % covered it in 77, 86, 90 and 93 % of runs with 5, 10, 20 and
+40 people, of a TAR of 50 % in 92 to 98 %; intervals over pairs, which forget the people, in 22 to 39 and 64 to 86 %.
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""`edge-facenet verify` from end to end, on people made of smooth noise and networks made of one matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_facenet import manifest, schema
+from edge_facenet.cli.main import main
+from edge_facenet.manifest import Manifest, Threshold, Thresholds
+from edge_facenet.photos.cropset import CropRow, CropSetWriter, Recipe
+from edge_facenet.pixels import PixelSpec
+from edge_facenet.verification import split_identities, write_split
+
+SIDE = 16
+onnx = pytest.importorskip("onnx", reason="the test's networks are written with onnx, from the extra export")
+pytest.importorskip("onnxruntime", reason="the test's networks run on ONNX Runtime, from the extra onnx")
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 people x 6 photos, named as LFW names them."""
+    rng, folder = np.random.default_rng(5), tmp_path_factory.mktemp("crops")
+    point = (0.0, 0.0)
+    with CropSetWriter(folder, Recipe(settings={"source": "noise"})) as writer:
+        for person in range(12):
+            face = cv2.resize(rng.uniform(0, 255, (6, 6, 3)), (128, 128), interpolation=cv2.INTER_CUBIC)
+            for photo in range(1, 7):
+                name = f"P_{person}/P_{person}_{photo:04d}.png"
+                row = CropRow(6 * person + photo - 1, f"P_{person}", name, 1.0, (point,) * 5)  # type: ignore[arg-type]
+                writer.accept(row, np.clip(face + rng.normal(0, 60, face.shape), 0, 255).astype(np.uint8))
+        writer.seal()
+    return folder
+
+
+def network(
+    folder: Path, kind: str = "good", thresholds: Thresholds | None = None, template: str = "arcface-112"
+) -> Path:
+    """An artifact: pixels times a matrix. "zero" gives zeros, "constant" one vector, "nan" what it says."""
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(3 * SIDE * SIDE, 32)).astype(np.float32) * (kind != "zero") * (kind != "constant")
+    bias = np.full(32, {"constant": 1.0, "nan": np.nan}.get(kind, 0.0), np.float32)
+    from onnx import TensorProto, helper, numpy_helper
+
+    values = [numpy_helper.from_array(matrix, "matrix"), numpy_helper.from_array(bias, "bias")]
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "matrix", "bias"], ["embedding"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 3, SIDE, SIDE))
+    out = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, (1, 32))
+    graph = helper.make_graph(nodes, "g", [image], [out], values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    described = Manifest(
+        file="model.onnx",
+        pixels=PixelSpec(size=SIDE, layout="NCHW"),
+        template=template,
+        dimension=32,
+        name=kind,
+        family="matrix",
+        recipe="fp32",
+        thresholds=thresholds,
+    )
+    return manifest.write(folder, kind, model.SerializeToString(), described)
+
+
+def run(capsys: pytest.CaptureFixture[str], words: Sequence[object], code: int = 0) -> tuple[str, str]:
+    with pytest.raises(SystemExit) as left:
+        main(["verify", *map(str, words)])
+    out, err = capsys.readouterr()
+    assert left.value.code == code, (out, err)
+    return out, err
+
+
+def test_a_split_is_measured_and_told(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = Thresholds(
+        "other people",
+        9,
+        100,
+        1000,
+        (Threshold(0.1, 0.2, (0.1, 0.3), 0.9), Threshold(1e-4, note="not measurable (1,000 impostors)")),
+    )
+    artifact = network(tmp_path, thresholds=own)
+    split = split_identities([f"P_{k}" for k in range(12)], 1, 5, 3)
+    write_split(tmp_path / "split.json", split)
+    out, err = run(capsys, [artifact, crops, "--split", tmp_path / "split.json", "--plots", tmp_path / "figures"])
+    assert err == ""
+    assert "435 pairs: 75 of one person, 360 of two; 5 people" in out
+    assert "balanced accuracy" in out and "standard error over 10 folds" in out and "onnxruntime" in out
+    assert (
+        "not measurable (360 impostors)" in out and "The smallest FAR that 360 impostor pairs support is 0.008" in out
+    )
+    assert "derived on other people" in out and "not measurable (1,000 impostors)" in out and "Raw pixels reach" in out
+    assert (tmp_path / "figures/roc.svg").exists() and (tmp_path / "figures/scores.svg").exists()
+    told, _ = run(
+        capsys, [artifact, crops, "--split", tmp_path / "split.json", "--json", "--far", "0.1", "--far", "0.02"]
+    )
+    report = json.loads(told)
+    assert report["people"] == list(split.test) and report["verification"]["valid"]
+    assert [p["far"] for p in report["verification"]["val"]] == [0.1, 0.02]
+    assert report["verification"]["accuracy"] > 90 and report["transfer"][0]["far"] >= 0
+    assert report["transfer"][1] == {"nominal_far": 1e-4, "note": "not measurable (1,000 impostors)"}
+
+
+def test_everybody_without_a_split_and_the_caution_that_goes_with_it(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = run(capsys, [network(tmp_path), crops])
+    assert "12 people" in out and "without --split nobody has checked" in out and "holds no thresholds" in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zero", "embeddings constant (variance 0)"),
+        ("constant", "embeddings constant (variance 0)"),
+        ("nan", "embeddings not finite (more than half: 72 of 72)"),
+    ],
+)
+def test_c052_a_broken_network_is_marked_invalid(
+    kind: str, words: str, crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = run(capsys, [network(tmp_path, kind), crops], code=5)
+    assert "INVALID" in out and words in out and "50.00 %" in out
+    told, _ = run(capsys, [network(tmp_path, kind), crops, "--json"], code=5)
+    assert json.loads(told)["verification"]["valid"] is False
+
+
+def pair_file(folder: Path, suffix: str = "") -> Path:
+    lines = ["10\t3"]
+    for fold in range(10):
+        lines += [f"P_{fold}{suffix}\t{k}\t{k + 1}" for k in range(1, 4)]
+        lines += [f"P_{fold}{suffix}\t{k}\tP_{fold + 1}\t{k}" for k in range(1, 4)]
+    file = folder / "pairs.txt"
+    file.write_text("\n".join(lines))
+    return file
+
+
+def test_c107_pair_files_are_scored_whole_or_not_at_all(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact = network(tmp_path)
+    out, _ = run(capsys, [artifact, crops, "--pairs", pair_file(tmp_path)])
+    assert "60 pairs: 30 of one person, 30 of two" in out and "\naccuracy " in out
+    none = tmp_path / "pairs.txt"
+    none.write_text(none.read_text().replace("P_", "Q_"))
+    out, err = run(capsys, [artifact, crops, "--pairs", none], code=3)
+    assert out == "" and "0 of 60 pairs found, first missing: Q_0_0001" in err
+    lines = pair_file(tmp_path).read_text().splitlines()
+    half = [line.replace("P_", "Q_") if k % 2 else line for k, line in enumerate(lines)]
+    none.write_text("\n".join(half))
+    out, err = run(capsys, [artifact, crops, "--pairs", none], code=3)
+    assert "30 of 60 pairs found" in err and "withheld" in err and out == ""
+    out, _ = run(capsys, [artifact, crops, "--pairs", none, "--allow-missing"])
+    assert "30 of 60 pairs found" in out and "30 pairs: 10 of one person, 20 of two" in out and "INVALID" not in out
+
+
+def test_c116_a_contradiction_is_refused_and_repeats_are_told(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact, file = network(tmp_path), tmp_path / "pairs.csv"
+    good = [f"P_{p}_000{k},P_{q}_000{k + 1},{int(p == q)}" for p in range(6) for q in (p, p + 1) for k in range(1, 5)]
+    file.write_text("\n".join([*good, good[0], "P_0_0001,P_0_0001,1"]))
+    out, _ = run(capsys, [artifact, crops, "--pairs", file])
+    assert (
+        "repeated pairs (scored as listed): 1" in out
+        and "pairs of a picture with itself (not scored): 1" in out
+        and "49 pairs:" in out
+    )
+    file.write_text("\n".join([*good, "P_0_0001,P_0_0003,0"]))
+    _, err = run(capsys, [artifact, crops, "--pairs", file], code=3)
+    assert "contradict" in err
+
+
+def test_c054_people_trained_on_make_the_result_invalid(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = split_identities([f"P_{k}" for k in range(12)], 1, 5, 3)
+    leaked = dataclasses.replace(split, train=(*split.train, split.test[0].replace("_", " ").lower()))
+    write_split(tmp_path / "split.json", leaked)
+    out, _ = run(capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json"], code=5)
+    assert "INVALID" in out and f'"{split.test[0]}" is trained on as "{leaked.train[-1]}" (name)' in out
+    out, _ = run(
+        capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json", "--pairs", pair_file(tmp_path)], code=5
+    )
+    assert "INVALID" in out  # the pair file names people the run was trained on
+
+
+def test_an_artifact_whose_file_is_another_is_refused_thresholds_and_all(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Thresholds("other people", 9, 100, 1000, (Threshold(0.1, 0.2),))
+    artifact = network(tmp_path, thresholds=own)
+    described = manifest.read(artifact)
+    (tmp_path / described.file).write_bytes((tmp_path / manifest.read(network(tmp_path, "constant")).file).read_bytes())
+    _, err = run(capsys, [artifact, crops], code=4)
+    assert "is not the file that" in err
+    assert schema.to_json(described)["thresholds"]["at"][0]["cosine"] == 0.2
+
+
+def test_crops_of_another_template_and_a_split_of_others_are_refused(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_split(tmp_path / "split.json", split_identities([f"X_{k}" for k in range(12)], 1, 5, 3))
+    _, err = run(capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json"], code=3)
+    assert "has no identity" in err
+    write_split(tmp_path / "split.json", split_identities([f"P_{k}" for k in range(12)], 1, 0, 3))
+    _, err = run(capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json"], code=3)
+    assert "no test people" in err
+    run(capsys, [network(tmp_path), tmp_path / "nowhere"], code=3)
+    _, err = run(capsys, [network(tmp_path, template="other-96"), crops], code=3)
+    assert "template other-96" in err
