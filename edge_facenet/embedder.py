@@ -198,9 +198,7 @@ def _released(name: str) -> Path:
         raise ManifestError(
             f"There is no file {name}, and the released models are not installed. Type: pip install edge-facenet-models"
         ) from error
-    names = tuple(models.names())
-    if name not in names:
-        raise ManifestError(
-            f"There is no file {name}, and no released model of this name; there is {', '.join(names)}."
-        )
-    return Path(models.path(name))
+    try:
+        return Path(models.path(name))
+    except LookupError as error:
+        raise ManifestError(f"There is no file {name}. {error.args[0]}") from error

@@ -72,3 +72,13 @@ def crops(n: int = 8, size: int = 112, seed: int = 0) -> np.ndarray:
         .clip(0, 255)
         .astype(np.uint8)
     )
+
+
+def run_and_answer(engine: Any, image: np.ndarray, answers: Any) -> None:
+    """For a child process: one call, its first output into the queue."""
+    answers.put(engine.run([image])[0])
+
+
+def embed_and_answer(embedder: Any, crops: np.ndarray, answers: Any) -> None:
+    """For a child process: embeddings into the queue."""
+    answers.put(embedder.embed(crops))

@@ -16,7 +16,7 @@ from .litert import LiteRT
 from .native_output import caught
 
 _SELECTED = re.compile(r"Selected adapter: (?P<name>.*?), arch=.*?adapterType=(?P<kind>[^\n]*)")
-_SOFTWARE = re.compile(r"cpu|software|llvmpipe|lavapipe|swiftshader", re.IGNORECASE)
+_SOFTWARE = re.compile(r"\bcpu\b|software|swiftshader|llvmpipe|lavapipe|softpipe|swrast|basic render", re.IGNORECASE)
 _REASONS = re.compile(
     r"Couldn't load Vulkan: [^\n]*|vkCreateInstance: [^\n]*|No adapters found|^\w+: Operation [^\n]*", re.MULTILINE
 )
