@@ -210,7 +210,7 @@ def override(config: TrainConfig, assignments: list[str]) -> TrainConfig:
             kind, leaf = hints[part], part
             place = place.setdefault(part, {}) if is_dataclass(_plain(kind)) else place
         place[leaf] = _value(_plain(kind), text, assignment)
-    return from_json(TrainConfig, value, "--set")
+    return from_json(TrainConfig, value, "configuration")
 
 
 def difference(old: TrainConfig, new: TrainConfig) -> list[tuple[str, Any, Any]]:

@@ -27,7 +27,8 @@ def embed(model: Any, crops: Pixels, batch: int = 64) -> npt.NDArray[np.float32]
         full = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
         rows.append(np.asarray(_numpy(model(full, training=False)), np.float32)[: len(part)])
     raw = np.concatenate(rows) if rows else np.zeros((0, int(model.output_shape[-1])), np.float32)
-    return raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+    unit: npt.NDArray[np.float32] = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def _numpy(tensor: Any) -> Any:

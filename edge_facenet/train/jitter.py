@@ -58,7 +58,8 @@ def jitter(crop: Pixels, rng: np.random.Generator, config: JitterConfig, size: i
         real = cv2.GaussianBlur(real, (3, 3), 0)
     if rng.random() < config.cutout:
         _hide(real, rng, config)
-    return np.clip(np.rint(real), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(real), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _warp(rng: np.random.Generator, config: JitterConfig, side: int, size: int, margin: int) -> np.ndarray:

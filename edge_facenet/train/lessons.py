@@ -29,7 +29,10 @@ _MIX = 2
 class Crops(Protocol):
     """What lessons need of a crop set."""
 
-    margin: int
+    @property
+    def margin(self) -> int:
+        """px around the template on each side, at the crops' own scale."""
+        ...
 
     def crops(self, rows: npt.NDArray[np.int64]) -> Pictures:
         """(m, s, s, 3) uint8 RGB."""

@@ -28,12 +28,30 @@ Batch = dict[str, npt.NDArray[Any]]
 class Crops(Protocol):
     """What training needs of a crop set (`photos.cropset.CropSet`)."""
 
-    margin: int
-    template: str
-    sha256: str
-    identities: tuple[str, ...]
-    labels: npt.NDArray[np.int32]
-    """(n,) index into `identities`, -1 = without a name."""
+    @property
+    def margin(self) -> int:
+        """px around the template on each side, at the crops' own scale."""
+        ...
+
+    @property
+    def template(self) -> str:
+        """Name of the alignment template."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole set."""
+        ...
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """People, in natural order."""
+        ...
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(n,) index into `identities`, -1 = without a name."""
+        ...
 
     def crops(self, rows: Any) -> npt.NDArray[np.uint8]:
         """(m, s, s, 3) uint8 RGB with margin."""

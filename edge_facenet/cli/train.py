@@ -1,0 +1,133 @@
+"""`train`: crops to a checkpoint. Sub-commands beside it find their place in the same group."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from ..train.config import TrainConfig
+    from ..train.monitor import Status
+    from ..train.trainer import Listeners, Result
+
+DEFAULT = "run"
+STATUS_EVERY_S = 15.0
+
+
+class DefaultGroup(TyperGroup):
+    """`train CROPS RUN` is `train run CROPS RUN`: a first word that is no sub-command belongs to the default one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default's name in front where no sub-command is named."""
+        if not args or args[0] not in self.commands:
+            args = [DEFAULT, *(args or ["--help"])]
+        return super().parse_args(ctx, args)
+
+
+command = typer.Typer(cls=DefaultGroup, help="Train a network on a crop set.", pretty_exceptions_enable=False)
+
+
+@command.callback()
+def _group() -> None:
+    """Train a network on a crop set."""
+
+
+@command.command(DEFAULT)
+def run(
+    crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.", metavar="CROPS")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the run: new, or one to go on with.", metavar="RUN")],
+    preset: Annotated[str | None, typer.Option(help="Name of a preset, or a JSON file in its form.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, nested keys with dots; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Train a network; the same command again goes on where it was, after Ctrl-C, kill -9 or a power cut.
+
+    Example: edge-facenet train crops/ runs/orl --preset orl-demo --set seed=1
+    """
+    from ..photos.cropset import CropSet
+    from ..train.trainer import train
+    from .progress import bar
+
+    config = _config(folder, preset, assignments or [])
+    with bar("Training", unit="steps") as on_progress:
+        result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
+    typer.echo(json.dumps(_summary(result)) if as_json else _report(result, crops))
+
+
+def _config(folder: Path, preset: str | None, assignments: list[str]) -> TrainConfig:
+    """The preset's, else the run's own, with `--set` applied.
+
+    Raises:
+        ConfigError: neither is there, or a value cannot be.
+    """
+    from ..errors import ConfigError
+    from ..train import config, presets
+
+    own = folder / "config.json"
+    if preset is not None:
+        return config.override(presets.load(preset).config, assignments)
+    if own.exists():
+        return config.override(config.read(own), assignments)
+    raise ConfigError(f"{folder} is a new run: say how to train with --preset (known: {', '.join(presets.names())}).")
+
+
+def _listeners(on_progress: Callable[[int, int], None]) -> Listeners:
+    from ..train.trainer import Listeners
+
+    first: list[int] = []
+    last_said = [time.monotonic()]
+
+    def progress(done: int, total: int) -> None:
+        if not first:  # a run that goes on: its speed is that of this process
+            first.append(done - 1)
+        on_progress(done - first[0], total - first[0])
+
+    def status(now: Status) -> None:
+        if time.monotonic() - last_said[0] >= STATUS_EVERY_S or now.step == now.steps:
+            last_said[0] = time.monotonic()
+            typer.echo(_status(now), err=True)
+
+    return Listeners(progress, status, lambda sentence: typer.echo(sentence, err=True))
+
+
+def _status(now: Status) -> str:
+    """'step 120 of 900: loss 1.92, accuracy 43 %, active triplets 12 %; 310 images/s, 1:52 left'."""
+    figures = now.figures
+    parts = [f"loss {figures['loss']:.3f}"]
+    shares = {"accuracy": "batch accuracy", "active_triplets": "active triplets"}
+    parts += [f"{word} {100 * figures[name]:.0f} %" for name, word in shares.items() if name in figures]
+    if "val_accuracy" in figures:
+        parts.append(f"calibrate people {figures['val_accuracy']:.1f} %")
+    minutes, seconds = divmod(round(now.seconds_left), 60)
+    return f"step {now.step} of {now.steps}: {', '.join(parts)}; {now.images_per_second:.0f} images/s, {minutes}:{seconds:02} left"
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    return {
+        "run": str(result.run),
+        "step": result.step,
+        "started_at": result.started_at,
+        "images_per_second": round(result.images_per_second, 1),
+        "figures": result.figures,
+        "people": {part: len(getattr(result.split, part)) for part in ("train", "calibrate", "test")},
+    }
+
+
+def _report(result: Result, crops: Path) -> str:
+    split = result.split
+    if result.started_at == result.step:
+        return f"{result.run} was finished already, at step {result.step}. Next: edge-facenet export {result.run} {crops} OUT"
+    return (
+        f"Trained to step {result.step} on {len(split.train)} people ({len(split.calibrate)} kept for thresholds, "
+        f"{len(split.test)} for tests) at {result.images_per_second:.0f} images/s.\n"
+        f"Written: {result.run}/step-{result.step:07d}, {result.run}/log.csv. "
+        f"Next: edge-facenet export {result.run} {crops} OUT"
+    )
