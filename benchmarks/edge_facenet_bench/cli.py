@@ -29,7 +29,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for report.html, .md, .json, records and runs.")] = Path(
         "bench-out"
     ),
-    seconds: Annotated[float, typer.Option(help="Back-to-back time per lane.", min=0.01)] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Time of bursts per lane, s.", min=0.01)] = 3.0,
     lanes: Annotated[
         str, typer.Option(help="Only these, by commas: litert-cpu, litert-gpu, onnxruntime-cpu, tflite-runtime-cpu.")
     ] = "",
@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Measure artifacts on every processor of this machine, each lane in a process of its own, all taking turns.
 
-    Gives load, first face, latency (back to back and paced like a camera), memory, size, MUL-ADDs, and accuracy by that
+    Gives load, first face, latency (in bursts, and paced like a camera), memory, size, MUL-ADDs, and accuracy by that
     very engine on people never trained on. A figure that cannot be trusted is marked and says why.
 
     Example: edge-facenet bench models --crops crops --split run/split.json --out measured
@@ -65,9 +65,9 @@ def command(
 def _plan(seconds: float, quick: bool) -> Plan:
     from .timing import Plan
 
-    return (
-        Plan(seconds=seconds / 5, paced_seconds=0.8) if quick else Plan(seconds=seconds, paced_seconds=2 / 3 * seconds)
-    )
+    if quick:
+        return Plan(seconds=seconds / 5, paced_seconds=0.8)
+    return Plan(seconds=seconds, paced_seconds=2 / 3 * seconds, patience=max(60.0, 2 * seconds))
 
 
 def _run(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .lanes import Lane, Ran
 from .record import Agreement, Status
-from .timing import DRIFT_LIMIT, Block, Plan, Summary
+from .timing import DRIFT_LIMIT, SPREAD_LIMIT, Block, Plan, Summary
 
 AGREEMENT_LIMIT = 0.99
 """Lowest cosine between two engines on one face. One artifact on two processors was seen to differ by up to 1e-3 (dynamic
@@ -50,12 +50,18 @@ def timing_faults(summary: Summary | None, plan: Plan) -> tuple[str, ...]:
         return ("no call was timed",)
     reasons = []
     if summary.calls < plan.min_calls:
-        limit = plan.patience * plan.seconds
-        reasons.append(f"only {summary.calls} of {plan.min_calls} calls within {limit:g} s: give it more --seconds")
+        reasons.append(
+            f"only {summary.calls} of {plan.min_calls} calls within {plan.patience:g} s: too slow to be measured"
+        )
     if abs(summary.drift) > DRIFT_LIMIT:
         reasons.append(
             f"drift {summary.drift:+.0%} from the first to the last quarter, limit {DRIFT_LIMIT:.0%}: "
             f"steady state {summary.steady_ms:.3g} ms; let the machine cool and rest, then measure longer"
+        )
+    elif summary.spread > SPREAD_LIMIT:
+        quarters = ", ".join(f"{value:.3g}" for value in summary.quarters_ms)
+        reasons.append(
+            f"unsteady: medians of the quarters {quarters} ms, limit {SPREAD_LIMIT:.0%} apart; measure again"
         )
     return tuple(reasons)
 
@@ -66,7 +72,7 @@ def done(blocks: Sequence[Block], plan: Plan) -> bool:
     seconds = sum(sum(block.samples_ns) for block in blocks) / 1e9
     # A block counts the loop's own microseconds, its samples do not: their sum falls a little short of `seconds`.
     enough = len(blocks) >= plan.rounds and calls >= plan.min_calls and seconds >= 0.9 * plan.seconds
-    return enough or calls >= plan.max_calls or seconds >= plan.patience * plan.seconds
+    return enough or calls >= plan.max_calls or seconds >= plan.patience
 
 
 def agreement_faults(found: Agreement | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ ENGINES = {
     "tflite-runtime": "tflite-runtime",
 }
 _GPU = ("litert-gpu",)
-_SOFTWARE = re.compile(r"software|swiftshader|llvmpipe|lavapipe|\bcpu\b", re.IGNORECASE)
+_SOFTWARE = re.compile(r"software|swiftshader|llvmpipe|lavapipe|softpipe|swrast|basic render|\bcpu\b", re.IGNORECASE)
 _NODES = re.compile(r"(\d+) of (\d+) nodes")
 _LEFT = re.compile(r"left: (.+)$")
 

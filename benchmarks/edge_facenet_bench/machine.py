@@ -17,6 +17,7 @@ from pathlib import Path
 from edge_facenet.schema import doc
 
 PACKAGES = ("edge-facenet", "ai-edge-litert", "onnxruntime", "tflite-runtime", "numpy", "opencv-python-headless")
+TOOL_TIMEOUT = 3.0  # seconds; vcgencmd answers in milliseconds or hangs
 # Source: Raspberry Pi documentation, "vcgencmd get_throttled"; bits 16 to 19 repeat them "since boot".
 _THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
@@ -136,7 +137,7 @@ def _throttled() -> str:
 def _run(*command: str) -> str | None:
     """Standard output of a small tool; None when it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout
@@ -174,7 +175,9 @@ def _system() -> str:
         pretty = platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError, AttributeError):
         pretty = platform.system()
-    return f"{pretty}, {platform.system()} {platform.release()}"
+    # Major and minor version of the kernel: what follows names a build, often a provider's own.
+    release = ".".join(re.findall(r"\d+", platform.release())[:2])
+    return f"{pretty}, {platform.system()} {release}"
 
 
 def _memory() -> int | None:

@@ -169,7 +169,7 @@ class Bench:
 
     def _block(self, track: _Track) -> None:
         plan = self._plan
-        timeout = 120 + 10 * plan.patience * plan.seconds
+        timeout = 120 + 2 * plan.patience
         per_round = {"warmup": plan.warmup, "max_calls": -(-plan.max_calls // plan.rounds)}
         duration = int(plan.seconds * 1e9 / plan.rounds)
         if answer := track.ask({"do": "burst", "duration_ns": duration, **per_round}, timeout):

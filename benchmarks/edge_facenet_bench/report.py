@@ -203,7 +203,7 @@ def _rounded(summary: Summary | None) -> Summary | None:
     if summary is None:
         return None
     values: dict[str, Any] = {k: round(v, 4) for k, v in dataclasses.asdict(summary).items() if isinstance(v, float)}
-    return dataclasses.replace(summary, **values)
+    return dataclasses.replace(summary, quarters_ms=tuple(round(v, 4) for v in summary.quarters_ms), **values)
 
 
 def _ratios(records: Sequence[Record]) -> tuple[Ratio, ...]:

@@ -6,6 +6,7 @@ work and returns is charged for the whole of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ from edge_facenet.schema import doc
 from .clock import Clock
 
 Call = Callable[[], Any]
-DRIFT_LIMIT = 0.20
-"""Largest drift of a valid lane. A board that throttles steps down by at least a fifth (Raspberry Pi 3B+ 1.4 -> 1.2 GHz
-is 17 % in clock and 20 % in time with the memory's share; Pi 5 2.4 -> 1.5 GHz is 60 %), while quarters of an undisturbed
-run agree within 5 %."""
+DRIFT_LIMIT = 0.15
+"""Largest drift of a valid lane, from the first to the last quarter. The smallest thermal step of a Raspberry Pi (3B+,
+1.4 -> 1.2 GHz) is 17 % in time, while quarters of an undisturbed run agreed within 5 % even at a load of 7 on 2 cores."""
+SPREAD_LIMIT = 0.40
+"""Largest spread of the four quarters' medians. A neighbour on the second core was seen to cost two threads 32 %; a
+Raspberry Pi 4 or 5 that throttles in the middle of a run loses 50 % and more."""
 P99_CALLS = 100
 """Below this many samples the 99th percentile is the maximum by another name, and is not given."""
 
@@ -36,17 +39,17 @@ class Plan:
     period_ms: float = doc("a paced call starts every so many ms: one camera frame at 30 per second", 33.0)
     rounds: int = doc("every lane runs one block per round, lane after lane", 8)
     warmup: int = doc("calls before each block that are not recorded: another process has just had the caches", 3)
-    min_calls: int = doc("back-to-back calls per lane at least", 100)
+    min_calls: int = doc("back-to-back calls per lane at least", 50)
     max_calls: int = doc("back-to-back calls per lane at most", 10_000)
-    patience: float = doc("a lane that is not done after this many times `seconds` stops, and says so", 10.0)
+    patience: float = doc("a lane that is not done after so many seconds of calls stops, and says so", 60.0)
 
     def __post_init__(self) -> None:
         if self.rounds < 4:
             raise ValueError(f"rounds is at least 4, one per quarter of the drift, found {self.rounds}.")
         if min(self.seconds, self.period_ms, self.min_calls, self.patience) <= 0 or self.paced_seconds < 0:
             raise ValueError("seconds, period_ms, min_calls and patience are above 0.")
-        if self.max_calls < self.min_calls:
-            raise ValueError(f"max_calls {self.max_calls} is below min_calls {self.min_calls}.")
+        if self.max_calls < self.min_calls or self.patience < self.seconds:
+            raise ValueError("max_calls is at least min_calls, and patience at least seconds.")
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,29 @@ class Summary:
     p99_ms: float | None = doc(f"99th percentile, ms per face; absent below {P99_CALLS} samples", None)
     min_ms: float = doc("fastest, ms per face", 0.0)
     cpu_ms: float = doc("mean processor time per face, all threads, ms", 0.0)
-    drift: float = doc("median of the last quarter of the samples over that of the first, minus 1", 0.0)
+    quarters_ms: tuple[float, ...] = doc("medians of the four quarters of the samples in their order, ms per face", ())
+    drift: float = doc("median of the last quarter over that of the first, minus 1", 0.0)
+    spread: float = doc("largest of the quarters' medians over the smallest, minus 1", 0.0)
     steady_ms: float = doc("median of the last quarter alone, ms per face", 0.0)
 
 
 def read(result: Any) -> Any:
-    """Make `result` real: an object that computes when it is read computes here."""
-    return [np.asarray(part) for part in result] if isinstance(result, (list, tuple)) else np.asarray(result)
+    """Make `result` real: an object that computes when it is read computes here, inside the time that is taken.
+
+    Raises:
+        TypeError: it cannot be read as numbers, so nobody can say when its work is done.
+    """
+    if isinstance(result, (list, tuple)):
+        return [read(part) for part in result]
+    for name in ("block_until_ready", "result", "read", "numpy"):
+        if not isinstance(result, np.ndarray) and callable(getattr(result, name, None)):
+            return (
+                read(getattr(result, name)()) if name != "block_until_ready" else np.asarray(result.block_until_ready())
+            )
+    values = np.asarray(result)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"a {type(result).__name__} cannot be read as numbers, so its work cannot be timed")
+    return values
 
 
 def burst(call: Call, duration_ns: int, max_calls: int, clock: Clock) -> Block:
@@ -119,7 +138,7 @@ def summarise(blocks: Sequence[Block]) -> Summary | None:
     samples = [sample / 1e6 for block in blocks for sample in block.samples_ns]
     if not samples:
         return None
-    first, last = quarters(samples)
+    parts = quarters(samples)
     return Summary(
         calls=len(samples),
         p50_ms=percentile(samples, 50),
@@ -127,15 +146,22 @@ def summarise(blocks: Sequence[Block]) -> Summary | None:
         p99_ms=percentile(samples, 99) if len(samples) >= P99_CALLS else None,
         min_ms=min(samples),
         cpu_ms=sum(block.cpu_ns for block in blocks) / 1e6 / len(samples),
-        drift=last / first - 1,
-        steady_ms=last,
+        quarters_ms=parts,
+        drift=parts[-1] / parts[0] - 1,
+        spread=max(parts) / min(parts) - 1,
+        steady_ms=parts[-1],
     )
 
 
-def quarters(samples: Sequence[float]) -> tuple[float, float]:
-    """Medians of the first and of the last quarter of the samples, in their order in time."""
-    size = max(len(samples) // 4, 1)
-    return statistics.median(samples[:size]), statistics.median(samples[-size:])
+def quarters(samples: Sequence[float]) -> tuple[float, ...]:
+    """Medians of the four quarters of the samples, in their order in time.
+
+    >>> quarters([1, 1, 2, 2, 3, 3, 4, 4])
+    (1.0, 2.0, 3.0, 4.0)
+    """
+    cuts = [len(samples) * quarter // 4 for quarter in range(5)]
+    parts = [samples[a : max(b, a + 1)] or samples[-1:] for a, b in itertools.pairwise(cuts)]
+    return tuple(statistics.median(part) for part in parts)
 
 
 def ratio(blocks: Sequence[Block], reference: Sequence[Block]) -> tuple[float, float, float] | None:

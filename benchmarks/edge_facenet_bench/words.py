@@ -133,7 +133,7 @@ def plan(report: Report) -> str:
         f"Every lane runs in a process of its own. All are opened first; then they take turns, one at a time, for {p.rounds} "
         f"rounds, so that drift of the machine hits all alike. A block starts with {p.warmup} calls that are not recorded. A "
         f"lane ends when it has {p.seconds:g} s and {p.min_calls} calls in bursts, or {p.max_calls:,} calls; one that is "
-        f"not done after {p.patience * p.seconds:g} s says so.{paced} Percentiles are nearest ranks of all sorted samples; every "
+        f"not done after {p.patience:g} s says so.{paced} Percentiles are nearest ranks of all sorted samples; every "
         f"sample is kept in records/. Time is counted from the uint8 pixels to the embedding in hand, on the path that "
         f"edge_facenet.load gives to everyone."
     )

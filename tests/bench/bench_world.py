@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,19 +10,18 @@ from typing import Any
 
 import cv2
 import numpy as np
-
-from edge_facenet import manifest
-from edge_facenet.manifest import Cost, Manifest
-from edge_facenet.photos.cropset import CropSet, write
-from edge_facenet.pixels import PixelSpec
-from edge_facenet.verification import Split
+import pytest
+import tiny as networks
 from edge_facenet_bench.lanes import Lane
 from edge_facenet_bench.measure import Entry
 from edge_facenet_bench.record import Artifact
 from edge_facenet_bench.timing import Plan
 from edge_facenet_bench.worker import Session, answer
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+from edge_facenet.manifest import Cost
+from edge_facenet.photos.cropset import CropSet, write
+from edge_facenet.verification import Split
+
 MS = 1_000_000
 QUICK = Plan(seconds=0.02, paced_seconds=0.0, rounds=4, warmup=1, min_calls=8, max_calls=400)
 
@@ -44,21 +44,22 @@ def split(crops: CropSet, test: int = 4) -> Split:
     return Split(seed=1234, train=names[: -test - 1], calibrate=names[-test - 1 : -test], test=names[-test:])
 
 
-def tiny(folder: Path, recipe: str = "fp32", name: str = "tiny") -> Path:
-    """The tiny TFLite network of tests/golden as an artifact; returns its manifest."""
-    integer = recipe == "int8"
-    pixels = PixelSpec(size=112, dtype="int8", quantization=(1 / 128, 0)) if integer else PixelSpec(size=112)
-    described = Manifest(
-        file="model.tflite",
-        pixels=pixels,
-        template="arcface-112",
-        dimension=128,
-        name=name,
-        family="tiny",
-        recipe=recipe,
-        cost=Cost(muladds=678_400, parameters=1_376, bytes=0),
+def artifact(folder: Path, recipe: str = "fp32") -> Path:
+    """The tiny TFLite network as an artifact with a cost; returns its manifest."""
+    return networks.artifact(folder, recipe, cost=Cost(muladds=678_400, parameters=1_376, bytes=0))
+
+
+def vulkan() -> Path:
+    """A folder with libvulkan.so.1 and SwiftShader's driver; skips when there is none.
+
+    Debian's package chromium-common brings them: installed, or unpacked anywhere and named by EDGE_FACENET_SWIFTSHADER.
+    """
+    for folder in (os.environ.get("EDGE_FACENET_SWIFTSHADER", ""), "/usr/lib/chromium"):
+        if folder and all((Path(folder) / name).exists() for name in ("libvulkan.so.1", "vk_swiftshader_icd.json")):
+            return Path(folder)
+    pytest.skip(
+        "needs SwiftShader (Debian's chromium-common); unpack it and name its folder by EDGE_FACENET_SWIFTSHADER"
     )
-    return manifest.write(folder, f"{name}-{recipe}", (GOLDEN / f"tiny-{recipe}.tflite").read_bytes(), described)
 
 
 @dataclass

@@ -1,0 +1,224 @@
+"""The pages: invalid rows are greyed with their reason, one file without the outside world, figures of one run compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+from bench_world import MS, QUICK, FakeClock, StubChild, StubEmbedder, StubEngine, children, entry
+from edge_facenet_bench import markdown, page, picture, publish, record, report, run, words
+from edge_facenet_bench.faces import Data, Faces
+from edge_facenet_bench.lanes import Lane
+from edge_facenet_bench.measure import Bench
+from edge_facenet_bench.record import Accuracy, Record
+from edge_facenet_bench.run import Baseline, Gap, Run
+from edge_facenet_bench.timing import Block
+
+from edge_facenet.errors import InputError
+
+
+def accuracy(value: float) -> Accuracy:
+    return Accuracy("crops, test", 10, 100, 450, 4500, 10, True, value, 0.9, 86.1, 20.4, {"0.01": 36.8}, 6.7e-4)
+
+
+def records() -> list[Record]:
+    """fp32 and int8 on two lanes each; one of them drifts, and the GPU lane did not run."""
+    made = []
+    for recipe, cost in (("fp32", 2.0), ("int8", 1.0)):
+        for threads in (1, 2):
+            clock = FakeClock()
+            spoilt = recipe == "int8" and threads == 2
+            embedder = StubEmbedder(clock, lambda n, c=cost, s=spoilt: c * (1 + s * n / 20))
+            lane = Lane("litert", "cpu", threads)
+            stub = entry(lane, name=f"orl-{recipe}", network="orl", recipe=recipe, bytes=2_000_000, muladds=7_640_000)
+            made.append(Bench([stub], Faces(), QUICK, children(StubChild(embedder, clock))).measure().records[0])
+    clock = FakeClock()
+    child = StubChild(StubEmbedder(clock, engine=StubEngine("litert-gpu", "CPU")), clock)
+    gpu = entry(Lane("litert-gpu", "gpu", 1), name="orl-fp32", network="orl")
+    made.append(Bench([gpu], Faces(), QUICK, children(child)).measure().records[0])
+    return [dataclasses.replace(one, run="R1", accuracy=accuracy(81.1) if one.burst else None) for one in made]
+
+
+def facts() -> Run:
+    data = Data(
+        "crops",
+        "ab" * 32,
+        "test identities of the split",
+        2,
+        20,
+        450,
+        4500,
+        10,
+        1234,
+        ("s1", "s2"),
+        ("s3",),
+        ("s4", "s<5>"),
+    )
+    baselines = (
+        Baseline("raw pixels", "nothing learned", accuracy(74.7)),
+        Baseline("untrained network", "random weights", note="needs Keras"),
+    )
+    return Run(
+        1,
+        "R1",
+        "2026-11-25T13:00:00+00:00",
+        "0.1.0",
+        data,
+        baselines,
+        (Gap("orl-int8", "orl-fp32", 0.13, (-0.6, 0.7)),),
+    )
+
+
+@pytest.fixture(scope="module")
+def built() -> report.Report:
+    return report.build(records(), [facts()])
+
+
+class Outside(html.parser.HTMLParser):
+    """Everything a page would fetch, and tags that are not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [f"{tag} {name}={value}" for name, value in attrs if name in ("src", "href", "srcset")]
+        self.fetched += [tag] if tag in ("script", "link", "iframe", "img") else []
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file_without_the_outside_world(built: report.Report) -> None:
+    text = page.render(built)
+    parser = Outside()
+    parser.feed(text)
+    assert parser.fetched == [] and parser.open == []
+    assert "@import" not in text and "url(" not in text and "http" not in text
+    assert len(text.encode()) < 1_000_000
+    assert 'name="viewport"' in text and "prefers-color-scheme: dark" in text
+
+
+def test_invalid_rows_are_greyed_and_say_why(built: report.Report) -> None:
+    text = page.render(built)
+    greyed = re.findall(r'<tr class="lane bad[^"]*">(.*?)</tr><tr class="why bad">(.*?)</tr>', text)
+    assert len(greyed) == 2
+    assert "LiteRT CPU, 2 threads" in greyed[0][0] and "not valid" in greyed[0][0] and "drift" in greyed[0][1]
+    assert "unavailable" in greyed[1][0] and "asked for the GPU, ran on CPU" in greyed[1][1]
+    assert text.count('<tr class="lane"') + text.count('<tr class="lane has-why"') == 3
+    marked = markdown.render(built)
+    assert "**no**: drift" in marked and "~~" in marked and "asked for the GPU" in marked
+
+
+def test_pair_counts_seed_and_identity_lists_are_there(built: report.Report) -> None:
+    for text in (page.render(built), markdown.render(built)):
+        assert "450 of one person, 4,500 of two" in text
+        assert "1234" in text
+        assert "Trained on 2: s1, s2" in text and "Calibrated with 1: s3" in text
+        assert "raw pixels" in text and "needs Keras" in text
+        assert words.MUST_NOT[0] in text
+    assert "s&lt;5&gt;" in page.render(built) and "s<5>" not in page.render(built)
+
+
+def test_few_people_are_called_a_demonstration(built: report.Report) -> None:
+    assert built.warning is not None and built.warning.startswith("2 people teach the pipeline, not accuracy")
+    many = dataclasses.replace(facts().data, train=tuple(f"p{k}" for k in range(report.FEW_PEOPLE)))  # type: ignore[type-var]
+    assert report.build(records(), [dataclasses.replace(facts(), data=many)]).warning is None
+
+
+def test_ratios_come_from_one_run_and_the_same_lane(built: report.Report) -> None:
+    assert next((r.artifact, r.lane, r.median, r.valid) for r in built.ratios) == (
+        "orl-int8",
+        "LiteRT CPU, 1 thread",
+        0.5,
+        True,
+    )
+    assert not built.ratios[1].valid
+    other = [dataclasses.replace(one, run="R2") if one.artifact.recipe == "int8" else one for one in records()]
+    assert report.build(other, []).ratios == ()
+
+
+def test_the_newest_record_of_a_lane_is_shown_and_other_machines_stand_beside(built: report.Report) -> None:
+    old = records()[0]
+    new = dataclasses.replace(old, date="2099-01-01T00:00:00+00:00", run="R9")
+    pi = dataclasses.replace(old, machine=dataclasses.replace(old.machine, cpu="Raspberry Pi 5"))
+    rows = report.build([old, new, pi], []).rows
+    assert sorted((row.machine == "Raspberry Pi 5", row.run) for row in rows) == [(False, "R9"), (True, "R1")]
+
+
+def test_the_headline_takes_no_invalid_row(built: report.Report) -> None:
+    assert "orl int8" in words.headline(built) and "1 thread" in words.headline(built)
+    bad = [dataclasses.replace(one, valid=False, reasons=("hot",)) for one in records()]
+    assert "No lane gave a figure that can be trusted" in words.headline(report.build(bad, [facts()]))
+    assert picture.scatter(report.build(bad, [facts()]), 350) == ""
+
+
+def test_the_picture_names_every_artifact_and_baseline(built: report.Report) -> None:
+    drawn = picture.scatter(built, 820)
+    assert drawn.count("<circle") == 2 and "raw pixels 74.7" in drawn and "guessing" in drawn
+    assert "fp32 TFLite" in drawn and "int8 TFLite" in drawn
+
+
+@pytest.mark.parametrize("wanted", [[100.0], [100.0] * 5, [20.0, 21.0, 380.0], [340.0] * 4])
+def test_labels_of_the_picture_never_cover_each_other(wanted: list[float]) -> None:
+    places = picture._spread(wanted, 30, 24, 344)
+    assert all(b - a >= 30 for a, b in itertools.pairwise(places))
+    assert max(places) <= 344
+
+
+@pytest.mark.parametrize("width", [350, 820])
+@pytest.mark.parametrize("milliseconds", [0.003, 0.2, 999.0])
+def test_the_picture_of_any_latency_has_ticks(width: int, milliseconds: float, built: report.Report) -> None:
+    one = dataclasses.replace(records()[0], burst=(Block((round(milliseconds * MS),) * 60, 0),))
+    drawn = picture.scatter(report.build([one], []), width)
+    assert len(re.findall(r'class="tick middle" x=', drawn)) >= 2  # one value at least, and the axis' name
+    assert "nan" not in drawn.lower()
+
+
+def test_the_readme_table_stands_between_its_marks(tmp_path: Path, built: report.Report) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n")
+    markdown.into(readme, built)
+    text = readme.read_text()
+    assert text.startswith(f"before\n{markdown.BEGIN}\n| artifact") and text.endswith(f"{markdown.END}\nafter\n")
+    assert "orl-int8" in text and "old" not in text and "450 pairs of one person" in text
+    markdown.into(readme, built)
+    assert readme.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing", f"{markdown.END} {markdown.BEGIN}", f"{markdown.BEGIN} {markdown.END} {markdown.BEGIN}"]
+)
+def test_a_readme_without_marks_is_left_alone(tmp_path: Path, built: report.Report, text: str) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(InputError, match="once each"):
+        markdown.into(readme, built)
+    assert readme.read_text() == text
+
+
+def test_pages_are_made_again_from_records_alone(tmp_path: Path) -> None:
+    for one in records():
+        record.write(tmp_path / "records", one)
+    run.write(tmp_path / "runs", facts())
+    publish.publish(tmp_path)
+    first = {name: (tmp_path / name).read_bytes() for name in ("report.json", "report.md", "report.html")}
+    publish.publish(tmp_path)
+    assert first == {name: (tmp_path / name).read_bytes() for name in first}
+    assert report.read_json(tmp_path / "report.json")["rows"]
+
+
+def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no records"):
+        publish.publish(tmp_path)
+    assert list(tmp_path.iterdir()) == []
