@@ -1,0 +1,35 @@
+"""The released artifacts, by name.
+
+    >>> from edge_facenet_models import path
+    >>> path("mobile").name
+    'mobile-int8.json'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["names", "path"]
+
+_HERE = Path(__file__).parent
+
+
+def names() -> tuple[str, ...]:
+    """Names of the released networks."""
+    return tuple(sorted({folder.name for folder in _HERE.iterdir() if any(folder.glob("*-int8.json"))}))
+
+
+def path(name: str, recipe: str = "int8", format: str = "tflite") -> Path:
+    """The manifest of a released artifact.
+
+    Args:
+        recipe: "int8", "fp16", "fp32".
+        format: "tflite" or "onnx".
+    Raises:
+        LookupError: there is no such artifact; the message lists what there is.
+    """
+    found = _HERE / name / (f"{name}-{recipe}-onnx.json" if format == "onnx" else f"{name}-{recipe}.json")
+    if not found.exists():
+        there = ", ".join(sorted(file.stem for file in _HERE.glob("*/*.json"))) or "none yet"
+        raise LookupError(f"No released artifact {found.stem}; released: {there}.")
+    return found
