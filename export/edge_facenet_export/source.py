@@ -1,0 +1,108 @@
+"""What is exported: the float network with everything that the gates hold an artifact against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_facenet.budget import LayerCost
+from edge_facenet.errors import InputError
+from edge_facenet.photos.cropset import CropSet
+from edge_facenet.pixels import Pixels, PixelSpec
+from edge_facenet.train.checkpoint import Restored
+from edge_facenet.train.costs import layer_costs
+from edge_facenet.verification import Pairs, Split, all_pairs
+
+from .calibrate import representative
+
+PROOF_FACES = 1000
+"""Most faces that parity and thresholds are measured on: half a million pairs, enough for a FAR of 1e-5."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A float network and its faces."""
+
+    model: Any  # keras.Model with the unit norm behind it
+    size: int
+    dimension: int
+    costs: tuple[LayerCost, ...]
+    parameters: int
+    calibration: Pixels  # (c, size, size, 3), people trained on
+    faces: Pixels  # (n, size, size, 3), people never trained on
+    pairs: Pairs  # of `faces`
+    embeddings: npt.NDArray[np.float32]  # (n, d) unit rows of `faces` by the float network
+
+    @cached_property
+    def float_tflite(self) -> bytes:
+        """The fp32 TFLite file; fp16 and int8 are made of it."""
+        from .to_tflite import fp32
+
+        return fp32(self.model, self.size)
+
+    @cached_property
+    def float_onnx(self) -> bytes:
+        """The fp32 ONNX file; int8 is made of it."""
+        from .to_onnx import fp32
+
+        return fp32(self.model, self.size)
+
+
+def gather(restored: Restored, crops: CropSet, calibration_faces: int, seed: int = 0) -> Source:
+    """The network of a checkpoint, its costs, and faces of a crop set by the run's split. The test people stay unseen.
+
+    Raises:
+        InputError: the crop set lacks the split's people, or too few of them; embeddings that are not finite.
+    """
+    from .graph import with_unit_norm
+
+    rows = proof_rows(crops, restored.split, seed)
+    calibration = representative(crops, restored.split, restored.size, calibration_faces, seed)
+    faces = crops.cut(rows, restored.size)
+    raw = _embed(restored.model, faces)
+    lengths = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
+    model = with_unit_norm(restored.model, _embed(restored.model, calibration))
+    return Source(
+        model=model,
+        size=restored.size,
+        dimension=int(raw.shape[1]),
+        costs=tuple(layer_costs(restored.model)),
+        parameters=int(restored.model.count_params()),
+        calibration=calibration,
+        faces=faces,
+        pairs=all_pairs(crops.labels[rows]),
+        embeddings=(raw / lengths).astype(np.float32),
+    )
+
+
+def proof_rows(crops: CropSet, split: Split, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Rows of the split's calibrate people, at most `PROOF_FACES`, drawn evenly over the people.
+
+    Raises:
+        InputError: fewer than two people, or nobody with two photos: no pair of each kind.
+    """
+    rows = crops.rows_of(split.calibrate)
+    labels = crops.labels[rows]
+    people, counts = np.unique(labels, return_counts=True)
+    if len(people) < 2 or counts.max() < 2:
+        raise InputError(
+            f"Parity and thresholds need at least 2 people with 2 photos among the split's calibrate people; {crops.path} has "
+            f"{len(people)} there. Train with split.calibrate set higher."
+        )
+    order = np.random.default_rng(seed).permutation(len(rows))
+    turn = np.empty(len(rows), np.int64)  # which of this person's faces it is, in the drawn order
+    for person in people:
+        mine = order[labels[order] == person]
+        turn[mine] = np.arange(len(mine))
+    first = order[np.argsort(turn[order], kind="stable")][:PROOF_FACES]
+    return np.sort(rows[first])
+
+
+def _embed(model: Any, faces: Pixels) -> npt.NDArray[np.float32]:
+    images = PixelSpec(faces.shape[1]).tensor(faces)
+    raw: npt.NDArray[np.float32] = np.asarray(model.predict(images, batch_size=32, verbose=0), np.float32)
+    return raw
