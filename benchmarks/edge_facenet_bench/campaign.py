@@ -15,6 +15,7 @@ from .baselines import compute, network_of
 from .child import Child, Process
 from .faces import Faces
 from .measure import Bench, Entry, Progress
+from .report import RECORDS
 from .run import SCHEMA_VERSION, Baseline, Run
 from .timing import Plan
 
@@ -51,11 +52,12 @@ class Campaign:
                 "None of the lanes asked for exists for these artifacts. Leave out --lanes to see all of them."
             )
         crops, faces = self._faces()
-        (self.out / "records").mkdir(parents=True, exist_ok=True)
+        (self.out / RECORDS).mkdir(parents=True, exist_ok=True)
         bench = Bench(entries, faces, plan, spawn, on_progress)
         result = bench.measure()
+        folder = self.out / RECORDS / bench.run_name
         for one in result.records:
-            record.write(self.out / "records", one)
+            record.write(folder, one)
         found: tuple[Baseline, ...] = ()
         if self.baselines and crops is not None:
             found = compute(crops, faces, network_of(self.split))
@@ -74,7 +76,7 @@ class Campaign:
             gaps=result.gaps,
             notes=notes,
         )
-        run.write(self.out / "runs", done)
+        run.write(folder, done)
         return done
 
     def _faces(self) -> tuple[CropSet | None, Faces]:

@@ -26,9 +26,7 @@ def command(
     split: Annotated[
         Path | None, typer.Option(help="split.json of the run: accuracy is measured on its test identities.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.html, .md, .json, records and runs.")] = Path(
-        "bench-out"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for report.html, .md, .json and records.")] = Path("bench-out"),
     seconds: Annotated[float, typer.Option(help="Time of bursts per lane, s.", min=0.01)] = 3.0,
     lanes: Annotated[
         str, typer.Option(help="Only these, by commas: litert-cpu, litert-gpu, onnxruntime-cpu, tflite-runtime-cpu.")

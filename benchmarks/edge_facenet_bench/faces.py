@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_facenet.errors import InputError
 from edge_facenet.schema import doc
 
 from .record import Accuracy
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.float32]
 FOLDS = 10
+SAMPLED = (50_000, 150_000)
+"""Pairs of one person and of two that are drawn where there are more pairs than these together; a resampling over identities of a million pairs takes minutes on a small board."""
 TIMED = 16
 """Faces a lane goes through in turn while it is timed: enough that no branch predictor or cache learns one by heart."""
 
@@ -44,15 +47,18 @@ class Faces:
     """The test faces of a crop set, or noise when there is none (then nothing but time is measured)."""
 
     def __init__(self, crops: CropSet | None = None, split: Split | None = None) -> None:
+        """Raises InputError when the split tests nobody, or these people make too few pairs."""
         self._crops, self.split = crops, split
         self._rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self.pairs: Pairs | None = None
         if crops is not None:
-            from edge_facenet.verification import all_pairs
-
-            people = split.test if split is not None and split.test else crops.identities
+            if split is not None and not split.test:
+                raise InputError(
+                    "The split has no test identities, so nothing could be measured on people never trained on."
+                )
+            people = split.test if split is not None else crops.identities
             self._rows = np.asarray(crops.rows_of(people), np.int64)
-            self.pairs = all_pairs(np.asarray(crops.labels)[self._rows])
+            self.pairs = _pairs(np.asarray(crops.labels)[self._rows])
 
     def cut(self, size: int) -> npt.NDArray[np.uint8]:
         """(n, size, size, 3) uint8 RGB: the test faces cut to a network's size, or seeded noise."""
@@ -93,6 +99,7 @@ class Faces:
         return (
             Accuracy(
                 source=f"{data.source}, {data.part}",
+                sha256=data.sha256,
                 people=data.people,
                 photos=data.photos,
                 genuine=data.genuine,
@@ -115,3 +122,19 @@ class Faces:
 
         assert self.pairs is not None
         return compare(cosines(embeddings, self.pairs), cosines(reference, self.pairs), self.pairs)
+
+
+def _pairs(labels: npt.NDArray[np.integer[Any]]) -> Pairs:
+    """All pairs, or a seeded sample of very many; whether folds can be made of them is found out before measuring."""
+    from edge_facenet.verification import all_pairs, sampled_pairs
+    from edge_facenet.verification.protocol import fold_of
+
+    many = len(labels) * (len(labels) - 1) // 2 > sum(SAMPLED)
+    pairs = sampled_pairs(labels, *SAMPLED, seed=0) if many else all_pairs(labels)
+    if not pairs.genuine or not pairs.impostor:
+        raise InputError(
+            f"{len(labels)} photos make {pairs.genuine} pairs of one person and {pairs.impostor} of two. Accuracy needs two "
+            "people at least, one of them with two photos; leave out --crops to measure time alone."
+        )
+    fold_of(pairs, FOLDS, 0, False)
+    return pairs

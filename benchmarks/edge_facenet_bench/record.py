@@ -60,6 +60,7 @@ class Accuracy:
     """Telling people apart, by the very engine of this lane, on people that were never trained on."""
 
     source: str = doc("crop set and the part of the split")
+    sha256: str = doc("of the crop set")
     people: int = doc("identities")
     photos: int = doc("crops")
     genuine: int = doc("pairs of one person")
@@ -120,12 +121,12 @@ class Record:
 
 
 def write(folder: Path, record: Record) -> Path:
-    """Write `record` beside the others of `folder`; an existing file is never replaced.
+    """Write `record` into `folder`, that of its run.
 
     Raises:
         OutputError: the folder is not writable, or the disk is full.
     """
-    path = folder / f"{record.artifact.name}.{record.asked.key}.{record.run}.json"
+    path = folder / f"{record.artifact.name}.{record.asked.key}.json"
     files.write_bytes(path, _compact(files.canonical_json(to_json(record))).encode())
     return path
 
@@ -148,11 +149,6 @@ def read(path: Path) -> Record:
             f"Record {path} has schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade edge-facenet."
         )
     return from_json(Record, value, f"record {path.name}", InputError)
-
-
-def read_all(folder: Path) -> list[Record]:
-    """Every record of a folder, in the order of their file names."""
-    return [read(path) for path in sorted(folder.glob("*.json"))]
 
 
 def _compact(text: str) -> str:

@@ -22,6 +22,7 @@ from .run import Baseline, Gap, Run
 from .timing import Plan, Summary, ratio, summarise
 
 SCHEMA_VERSION = 1
+RECORDS = "records"
 FEW_PEOPLE = 1000
 """Below this many people a network trained from a random start is a demonstration: the smallest public training set that
 gave a usable face embedder, CASIA-WebFace, has 10,575 (Yi et al., "Learning Face Representation from Scratch", 2014)."""
@@ -93,17 +94,18 @@ class Report:
 
 
 def load(folder: Path) -> tuple[list[Record], list[Run]]:
-    """Records and runs of a report's folder.
+    """Records and runs below a report's folder: records/RUN/*.json.
 
     Raises:
         InputError: none there, or a damaged one.
     """
-    found = records_module.read_all(folder / "records")
+    paths = sorted((folder / RECORDS).glob("*/*.json"))
+    found = [records_module.read(path) for path in paths if path.name != runs_module.NAME]
     if not found:
         raise InputError(
-            f"{folder} holds no records (records/*.json). Make some: edge-facenet bench ARTIFACT --out {folder}"
+            f"{folder} holds no records ({RECORDS}/*/*.json). Make some: edge-facenet bench ARTIFACT --out {folder}"
         )
-    return found, [runs_module.read(path) for path in sorted((folder / "runs").glob("*.json"))]
+    return found, [runs_module.read(path) for path in paths if path.name == runs_module.NAME]
 
 
 def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
@@ -116,7 +118,7 @@ def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
         schema=SCHEMA_VERSION,
         title="Face embedders, measured",
         date=newest.date,
-        rows=tuple(_row(one) for one in latest),
+        rows=tuple(_row(_on_these_faces(one, facts)) for one in latest),
         ratios=_ratios(latest),
         gaps=facts.gaps if facts else (),
         baselines=facts.baselines if facts else (),
@@ -160,6 +162,15 @@ def _place(one: Record) -> tuple[object, ...]:
         one.asked.delegate != "cpu",
         one.asked.threads,
     )
+
+
+def _on_these_faces(one: Record, facts: Run | None) -> Record:
+    """Accuracy on other faces than the report's is left out, because nobody could compare it."""
+    data, found = facts.data if facts else None, one.accuracy
+    if data is None or found is None or (found.sha256, found.photos) == (data.sha256, data.photos):
+        return one
+    note = f"its accuracy was measured on other faces ({found.source}) and is not shown"
+    return dataclasses.replace(one, accuracy=None, notes=(*one.notes, note))
 
 
 def _row(one: Record) -> Row:

@@ -14,6 +14,7 @@ from .faces import Data
 from .record import Accuracy
 
 SCHEMA_VERSION = 1
+NAME = "run.json"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Run:
 
 
 def write(folder: Path, run: Run) -> Path:
-    """Write `run` beside the others."""
-    path = folder / f"{run.run}.json"
+    """Write `run` beside its records."""
+    path = folder / NAME
     files.write_json(path, to_json(run))
     return path
 

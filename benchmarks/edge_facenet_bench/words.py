@@ -198,7 +198,7 @@ def data(found: Data) -> list[tuple[str, str]]:
     pairs = [
         ("crop set", f"{found.source} (sha256 {found.sha256[:12]}…)"),
         ("measured on", f"{found.people} people, {found.photos} photos: {found.part}"),
-        ("pairs", f"{found.genuine:,} of one person, {found.impostor:,} of two, {found.folds} folds"),
+        ("pairs", f"{found.genuine:,} of one person, {found.impostor:,} of two, {found.folds} folds (seed 0)"),
     ]
     if found.seed is not None:
         pairs.append(("seed of the split", str(found.seed)))

@@ -9,22 +9,30 @@ from typing import Any
 import pytest
 import tiny as networks
 from bench_world import QUICK, artifact, people, split, vulkan
-from edge_facenet_bench import baselines, record
+from edge_facenet_bench import baselines
 from edge_facenet_bench.artifacts import entries, find
 from edge_facenet_bench.campaign import Campaign
+from edge_facenet_bench.faces import Faces
 from edge_facenet_bench.lanes import Lane, cores, lanes_of
 from edge_facenet_bench.publish import publish
+from edge_facenet_bench.record import Record
+from edge_facenet_bench.report import load
 
 from edge_facenet import files, schema
 from edge_facenet.cli.main import main
 from edge_facenet.errors import ConfigError, InputError, LaneUnavailable, ManifestError
-from edge_facenet.verification import write_split
+from edge_facenet.photos.cropset import CropSet
+from edge_facenet.verification import Split, write_split
 
 
 def run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as left:
         main([str(a) for a in arguments])
     return int(left.value.code or 0)
+
+
+def records(out: Path) -> list[Record]:
+    return load(out)[0]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_lane_has_a_whole_record(world: Path) -> None:
-    found = {one.artifact.name: one for one in record.read_all(world / "out" / "records")}
+    found = {one.artifact.name: one for one in records(world / "out")}
     assert sorted(found) == ["tiny-fp32", "tiny-int8", "tiny-onnx"]
     for one in found.values():
         assert one.status == "timed" and len(one.burst) >= QUICK.rounds
@@ -75,7 +83,7 @@ def test_the_command_prints_the_table_and_where_it_wrote(
     assert run("bench", model, "--out", tmp_path, "--lanes", "litert-cpu-1t", "--quick") == 0
     said = capsys.readouterr().out
     assert "tiny-int8" in said and "LiteRT CPU, 1 thread" in said and str(tmp_path / "report.html") in said
-    assert (tmp_path / "report.md").exists() and list((tmp_path / "runs").iterdir())
+    assert (tmp_path / "report.md").exists() and len(list((tmp_path / "records").glob("*/run.json"))) == 1
     assert run("bench", "report", tmp_path, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["out"] == str(tmp_path) and printed["rows"][0]["burst"]["calls"] >= QUICK.min_calls
@@ -120,6 +128,23 @@ def test_a_split_with_people_that_the_crops_lack_is_named(world: Path, tmp_path:
         )
 
 
+@pytest.mark.parametrize(("photos", "words"), [(1, "0 pairs of one person"), (2, "10 folds need genuine")])
+def test_people_that_make_too_few_pairs_are_found_out_before_measuring(tmp_path: Path, photos: int, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Faces(people(tmp_path, count=3, photos=photos))
+
+
+def test_a_split_that_tests_nobody_does_not_fall_back_to_everybody(world: Path) -> None:
+    with pytest.raises(InputError, match="no test identities"):
+        Faces(CropSet.open(world / "crops"), Split(1, ("s1", "s2"), ("s3",), ()))
+
+
+def test_very_many_pairs_are_sampled(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_facenet_bench.faces.SAMPLED", (20, 60))
+    data = Faces(CropSet.open(world / "crops")).data()
+    assert data is not None and (data.genuine, data.impostor) == (20, 60)
+
+
 def test_a_place_that_is_a_file_is_found_out_before_measuring(world: Path, tmp_path: Path) -> None:
     place = tmp_path / "out"
     place.write_text("mine")
@@ -137,7 +162,7 @@ def test_a_gpu_that_is_not_there_is_a_row_that_says_so(
     monkeypatch.setenv("VK_ICD_FILENAMES", str(empty))
     model = world / "models" / "tiny-fp32.json"
     Campaign(tmp_path / "out").run(entries([model], ("litert-gpu",)), QUICK)
-    (found,) = record.read_all(tmp_path / "out" / "records")
+    (found,) = records(tmp_path / "out")
     assert found.status == "not run" and not found.valid and found.burst == ()
     assert "No GPU" in found.reasons[0]
     publish(tmp_path / "out")
@@ -152,7 +177,7 @@ def test_a_software_adapter_is_compared_with_the_cpu_and_named(
     monkeypatch.setenv("VK_DRIVER_FILES", str(folder / "vk_swiftshader_icd.json"))
     model = world / "models" / "tiny-fp32.json"
     Campaign(tmp_path / "out").run(entries([model], ("litert-cpu-1t", "litert-gpu")), QUICK)
-    found = {one.asked.delegate: one for one in record.read_all(tmp_path / "out" / "records")}["gpu"]
+    found = {one.asked.delegate: one for one in records(tmp_path / "out")}["gpu"]
     assert found.status == "parity" and found.valid and found.burst == () and found.cold is None
     assert found.ran is not None and found.ran.processor == "software" and "SwiftShader" in found.label
     assert "GPU" not in found.label
@@ -194,7 +219,7 @@ def test_the_untrained_network_is_the_one_of_the_run(world: Path, tmp_path: Path
 def test_runs_are_read_back(world: Path) -> None:
     from edge_facenet_bench import run as runs
 
-    (path,) = (world / "out" / "runs").iterdir()
+    (path,) = (world / "out" / "records").glob("*/run.json")
     found = runs.read(path)
     assert schema.to_json(found) == json.loads(path.read_text())
     assert found.data is not None and found.data.seed == 1234

@@ -22,7 +22,9 @@ from edge_facenet.errors import InputError
 
 
 def accuracy(value: float) -> Accuracy:
-    return Accuracy("crops, test", 10, 100, 450, 4500, 10, True, value, 0.9, 86.1, 20.4, {"0.01": 36.8}, 6.7e-4)
+    return Accuracy(
+        "crops, test", "ab" * 32, 10, 100, 450, 4500, 10, True, value, 0.9, 86.1, 20.4, {"0.01": 36.8}, 6.7e-4
+    )
 
 
 def records() -> list[Record]:
@@ -48,8 +50,8 @@ def facts() -> Run:
         "crops",
         "ab" * 32,
         "test identities of the split",
-        2,
-        20,
+        10,
+        100,
         450,
         4500,
         10,
@@ -156,6 +158,15 @@ def test_the_newest_record_of_a_lane_is_shown_and_other_machines_stand_beside(bu
     assert sorted((row.machine == "Raspberry Pi 5", row.run) for row in rows) == [(False, "R9"), (True, "R1")]
 
 
+def test_accuracy_on_other_faces_is_not_shown_beside(built: report.Report) -> None:
+    other = [
+        dataclasses.replace(one, accuracy=dataclasses.replace(accuracy(99.0), sha256="cd" * 32))
+        for one in records()[:1]
+    ]
+    (row,) = report.build(other, [facts()]).rows
+    assert row.accuracy is None and "measured on other faces" in row.notes[-1]
+
+
 def test_the_headline_takes_no_invalid_row(built: report.Report) -> None:
     assert "orl int8" in words.headline(built) and "1 thread" in words.headline(built)
     bad = [dataclasses.replace(one, valid=False, reasons=("hot",)) for one in records()]
@@ -209,8 +220,8 @@ def test_a_readme_without_marks_is_left_alone(tmp_path: Path, built: report.Repo
 
 def test_pages_are_made_again_from_records_alone(tmp_path: Path) -> None:
     for one in records():
-        record.write(tmp_path / "records", one)
-    run.write(tmp_path / "runs", facts())
+        record.write(tmp_path / "records" / one.run, one)
+    run.write(tmp_path / "records" / "R1", facts())
     publish.publish(tmp_path)
     first = {name: (tmp_path / name).read_bytes() for name in ("report.json", "report.md", "report.html")}
     publish.publish(tmp_path)
