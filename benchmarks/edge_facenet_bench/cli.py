@@ -17,7 +17,7 @@ def command(
     artifacts: Annotated[
         list[str],
         typer.Argument(
-            metavar="ARTIFACT…",
+            metavar="ARTIFACT",
             help="Manifests, lone model files, or folders of them. The word `report` and a folder: write its pages again.",
         ),
     ],

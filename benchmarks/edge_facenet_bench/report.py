@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_facenet import files
 from edge_facenet.errors import InputError
-from edge_facenet.schema import doc, to_json
+from edge_facenet.schema import doc, json_schema, to_json
 
 from . import record as records_module
 from . import run as runs_module
@@ -129,6 +129,11 @@ def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
         warning=_warning(facts),
         sentences=_sentences(latest, facts),
     )
+
+
+def schema_documents() -> dict[str, Any]:
+    """JSON Schemas of the report and of a run, by file name (docs/schemas)."""
+    return {"report.json": json_schema(Report), "run.json": json_schema(Run)}
 
 
 def write_json(path: Path, report: Report) -> None:
@@ -265,8 +270,9 @@ def _sentences(records: Sequence[Record], run: Run | None) -> tuple[str, ...]:
     if data is not None and data.test:
         said.append(
             f"Accuracy is measured on {data.people} people whom no step before has seen: {data.genuine:,} pairs of one person "
-            f"and {data.impostor:,} pairs of two, balanced, so that 50 % is guessing. Another {data.people} people would give "
-            f"a figure some points away; differences within the standard error mean nothing."
+            f"and {data.impostor:,} pairs of two, balanced, so that 50 % is guessing. ± is the standard "
+            f"error over {data.folds} folds, which share these people and so make it too small: {data.people} others would give a "
+            f"figure some points away."
         )
     if any(one.status == "timed" for one in records):
         said.append(

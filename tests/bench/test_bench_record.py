@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 from bench_world import QUICK, FakeClock, StubChild, StubEmbedder, children, entry
-from edge_facenet_bench import record, run
+from edge_facenet_bench import record, report, run
 from edge_facenet_bench.faces import Faces
 from edge_facenet_bench.measure import Bench
 from edge_facenet_bench.record import Record
@@ -76,9 +77,13 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
         record.read(tmp_path / "nothing.json")
 
 
-def test_the_json_schema_is_the_one_that_the_code_says() -> None:
-    """After a change of the record: PYTHONPATH=tests python tests/bench/test_bench_record.py"""
-    for name, schema in record.schema_documents().items():
+def documents() -> dict[str, Any]:
+    return {**record.schema_documents(), **report.schema_documents()}
+
+
+def test_the_json_schemas_are_the_ones_that_the_code_says() -> None:
+    """After a change of a dataclass: PYTHONPATH=tests python tests/bench/test_bench_record.py"""
+    for name, schema in documents().items():
         assert (SCHEMAS / name).read_text() == files.canonical_json(schema)
 
 
@@ -91,5 +96,5 @@ def test_a_record_obeys_its_json_schema() -> None:
 
 
 if __name__ == "__main__":
-    for document, content in record.schema_documents().items():
+    for document, content in documents().items():
         files.write_json(SCHEMAS / document, content)

@@ -8,6 +8,7 @@ import itertools
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 from bench_world import MS, QUICK, FakeClock, StubChild, StubEmbedder, StubEngine, children, entry
 from edge_facenet_bench import markdown, page, picture, publish, record, report, run, words
@@ -226,7 +227,9 @@ def test_pages_are_made_again_from_records_alone(tmp_path: Path) -> None:
     first = {name: (tmp_path / name).read_bytes() for name in ("report.json", "report.md", "report.html")}
     publish.publish(tmp_path)
     assert first == {name: (tmp_path / name).read_bytes() for name in first}
-    assert report.read_json(tmp_path / "report.json")["rows"]
+    read = report.read_json(tmp_path / "report.json")
+    assert read["rows"]
+    jsonschema.validate(read, report.schema_documents()["report.json"])
 
 
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
