@@ -24,7 +24,7 @@ def describe(result: Verification) -> list[str]:
     lines += [f"{'AUC':18} {100 * result.auc:.2f} %", f"{'EER':18} {100 * result.eer:.2f} %", ""]
     rows = [("FAR", "VAL %", "95 % interval", "cosine above"), *map(_point, result.val)]
     lines += table(rows)
-    lines.append(f"The smallest FAR that {result.impostor:,} impostor pairs support is {result.smallest_far:.1g}.")
+    lines.append(f"The smallest FAR that {result.impostor:,} impostor pairs support is {result.smallest_far:.2g}.")
     return lines
 
 

@@ -94,7 +94,7 @@ def test_a_split_is_measured_and_told(crops: Path, tmp_path: Path, capsys: pytes
     assert "435 pairs: 75 of one person, 360 of two; 5 people" in out
     assert "balanced accuracy" in out and "standard error over 10 folds" in out and "onnxruntime" in out
     assert (
-        "not measurable (360 impostors)" in out and "The smallest FAR that 360 impostor pairs support is 0.008" in out
+        "not measurable (360 impostors)" in out and "The smallest FAR that 360 impostor pairs support is 0.0083" in out
     )
     assert "derived on other people" in out and "not measurable (1,000 impostors)" in out and "Raw pixels reach" in out
     assert (tmp_path / "figures/roc.svg").exists() and (tmp_path / "figures/scores.svg").exists()
