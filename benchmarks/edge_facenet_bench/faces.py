@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_facenet.errors import InputError
+from edge_facenet.files import sha256
 from edge_facenet.schema import doc
 
 from .record import Accuracy
@@ -51,6 +52,7 @@ class Faces:
         self._crops, self.split = crops, split
         self._rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self.pairs: Pairs | None = None
+        self._judged: dict[str, tuple[Accuracy, tuple[str, ...]]] = {}
         if crops is not None:
             if split is not None and not split.test:
                 raise InputError(
@@ -88,33 +90,43 @@ class Faces:
 
     def accuracy(self, embeddings: Rows) -> tuple[Accuracy | None, tuple[str, ...]]:
         """Accuracy of embeddings (n, dimension) of the test faces, and why it is none."""
-        from edge_facenet.verification import evaluate_embeddings
         from edge_facenet.verification.protocol import embedding_faults
 
         data = self.data()
-        if data is None or self.pairs is None or len(embeddings) != data.photos:
+        if data is None or len(embeddings) != data.photos:
             return None, embedding_faults(embeddings)
+        digest = sha256(np.ascontiguousarray(embeddings).tobytes())
+        if digest not in self._judged:  # another number of threads mostly gives the same bits
+            self._judged[digest] = self._judge(embeddings, data)
+        return self._judged[digest]
+
+    def _judge(self, embeddings: Rows, data: Data) -> tuple[Accuracy, tuple[str, ...]]:
+        from edge_facenet.verification import cosines, evaluate_embeddings
+        from edge_facenet.verification.intervals import with_intervals
+
+        assert self.pairs is not None
         result = evaluate_embeddings(embeddings, self.pairs, folds=FOLDS, seed=0, balanced=True)
-        tar = {f"{p.far:g}": round(100 * p.val, 2) for p in result.val if p.val is not None}
-        return (
-            Accuracy(
-                source=f"{data.source}, {data.part}",
-                sha256=data.sha256,
-                people=data.people,
-                photos=data.photos,
-                genuine=data.genuine,
-                impostor=data.impostor,
-                folds=FOLDS,
-                balanced=True,
-                accuracy=round(result.accuracy, 3),
-                accuracy_se=round(result.accuracy_se, 3),
-                auc=round(100 * result.auc, 3),
-                eer=round(100 * result.eer, 3),
-                tar=tar,
-                smallest_far=result.smallest_far,
-            ),
-            tuple(result.reasons),
+        if result.valid:
+            result = with_intervals(result, cosines(embeddings, self.pairs), self.pairs, seed=0)
+        span = result.accuracy_interval
+        found = Accuracy(
+            source=f"{data.source}, {data.part}",
+            sha256=data.sha256,
+            people=data.people,
+            photos=data.photos,
+            genuine=data.genuine,
+            impostor=data.impostor,
+            folds=FOLDS,
+            balanced=True,
+            accuracy=round(result.accuracy, 3),
+            accuracy_se=round(result.accuracy_se, 3),
+            auc=round(100 * result.auc, 3),
+            eer=round(100 * result.eer, 3),
+            tar={f"{p.far:g}": round(100 * p.val, 2) for p in result.val if p.val is not None},
+            smallest_far=result.smallest_far,
+            interval=(round(span[0], 3), round(span[1], 3)) if span else None,
         )
+        return found, tuple(result.reasons)
 
     def difference(self, embeddings: Rows, reference: Rows) -> Any:
         """Paired difference of balanced accuracy (`edge_facenet.verification.Difference`), resampled over people."""

@@ -124,7 +124,7 @@ def _has_accuracy(report: Report) -> bool:
 
 
 def _accuracy(report: Report) -> Iterator[str]:
-    rows = [("on the same pairs", "accuracy", "AUC", "EER", "TAR at FAR 1 %", "")]
+    rows = [("on the same pairs", "accuracy", "± folds", "AUC", "EER", "TAR at FAR 1 %", "")]
     seen = {}
     for base in report.baselines:
         seen[base.name] = (base.accuracy, base.note or base.what)
@@ -133,8 +133,8 @@ def _accuracy(report: Report) -> Iterator[str]:
             seen.setdefault(row.artifact, (row.accuracy, row.lane))
     for name, (found, text) in seen.items():
         auc, eer = (f"{found.auc:.1f} %", f"{found.eer:.1f} %") if found else ("–", "–")
-        rows.append((name, words.percent(found), auc, eer, words.tar(found), text))
-    yield from _table(rows, "lrrrrl")
+        rows.append((name, words.percent(found), words.fold_error(found), auc, eer, words.tar(found), text))
+    yield from _table(rows, "lrrrrrl")
 
 
 def _data(report: Report) -> Iterator[str]:

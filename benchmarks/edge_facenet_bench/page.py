@@ -42,7 +42,7 @@ def _head(report: Report) -> Iterator[str]:
     where = "; ".join(machine.cpu for machine in report.machines)
     yield f"<h1>{escape(report.title)}</h1>"
     yield f'<p class="sub">{escape(report.date[:16].replace("T", " "))} UTC · {escape(where)}</p>'
-    yield f'<p class="lead">{escape(words.headline(report))}</p>'
+    yield f'<p class="lead">{_kept(words.headline(report))}</p>'
     if report.warning:
         yield f'<div class="say">{escape(report.warning)}</div>'
 
@@ -53,7 +53,7 @@ def _picture(report: Report) -> Iterator[str]:
         yield f'<figure class="card"><div class="wide">{wide}</div><div class="narrow">{scatter(report, 350)}</div>'
         yield (
             "<figcaption>Up and left is better. The area of a circle is the size of the file; filled is TFLite, hollow is "
-            "ONNX. Whiskers are one standard error. Dashed lines are baselines on the same pairs. Median of bursts, one "
+            "ONNX. Whiskers: 95 % over other people of this kind. Dashed lines are baselines on the same pairs. Median of bursts, one "
             "thread.</figcaption></figure>"
         )
 
@@ -127,7 +127,7 @@ def _badges(row: Row) -> list[str]:
 def _cells(row: Row) -> list[str]:
     burst, paced = row.burst, row.paced
     return [
-        words.percent(row.accuracy).removesuffix(" %"),
+        words.percent(row.accuracy).replace(" %", ""),
         words.ms(paced.p50_ms if paced else None),
         words.ms(burst.p50_ms if burst else None),
         words.ms(burst.p90_ms if burst else None),
@@ -162,7 +162,7 @@ def _accuracy(report: Report) -> Iterator[str]:
     if not measured and not report.baselines:
         return
     yield '<h2>Accuracy beside simple baselines</h2><div class="card scroll"><table class="stack">'
-    yield "<thead><tr><th>On the same pairs</th><th>Accuracy</th><th>AUC</th><th>EER</th><th>TAR at FAR 1 %</th></tr></thead><tbody>"
+    yield "<thead><tr><th>On the same pairs</th><th>Accuracy</th><th>± folds</th><th>AUC</th><th>EER</th><th>TAR at FAR 1 %</th></tr></thead><tbody>"
     for base in report.baselines:
         yield _accuracy_row(base.name, base.what, base)
     for name, row in measured.items():
@@ -174,9 +174,10 @@ def _accuracy_row(name: str, what: str, base: Baseline) -> str:
     found = base.accuracy
     title = f"<td><b>{escape(name)}</b>{f'<br><span class=sub>{escape(what)}</span>' if what else ''}</td>"
     if found is None:
-        return f'<tr class="bad">{title}<td colspan="4">{escape(base.note or "not computed")}</td></tr>'
+        return f'<tr class="bad">{title}<td colspan="5">{escape(base.note or "not computed")}</td></tr>'
     cells = (
         ("accuracy", words.percent(found)),
+        ("± folds", words.fold_error(found)),
         ("AUC", f"{found.auc:.1f} %"),
         ("EER", f"{found.eer:.1f} %"),
         ("TAR at FAR 1 %", words.tar(found)),
@@ -209,6 +210,11 @@ def _uses(report: Report) -> Iterator[str]:
     yield from (f"<li>{escape(line)}</li>" for line in words.MUST_NOT)
     yield "</ul><h2>Words</h2>"
     yield _list(words.WORDS)
+
+
+def _kept(text: str) -> str:
+    """A figure and its unit stay on one line."""
+    return escape(text).replace(" ms", "&nbsp;ms").replace(" %", "&nbsp;%").replace(" MB", "&nbsp;MB")
 
 
 def _list(pairs: Sequence[tuple[str, str]]) -> str:

@@ -96,8 +96,8 @@ def _points(rows: Sequence[Row], frame: Frame) -> Iterator[str]:
     for row in sorted(rows, key=lambda r: -r.bytes):
         x, y = frame.at(_ms(row), _percent(row))
         radius = max(16 * math.sqrt(row.bytes / largest), 4)
-        half = row.accuracy.accuracy_se if row.accuracy else 0.0
-        ends = [frame.at(_ms(row), min(_percent(row) + side * half, 100))[1] for side in (-1, 1)]
+        span = row.accuracy.interval if row.accuracy else None
+        ends = [frame.at(_ms(row), max(value, frame.y[0]))[1] for value in span or (_percent(row),) * 2]
         kind = f"dot {_class(row)} {row.format}"
         yield f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>'
         title = (

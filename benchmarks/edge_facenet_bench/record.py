@@ -73,6 +73,7 @@ class Accuracy:
     eer: float = doc("equal error rate, percent")
     tar: dict[str, float] = doc("share of genuine pairs accepted, percent, by false accept rate; measurable ones alone")
     smallest_far: float = doc("smallest false accept rate that these impostor pairs support")
+    interval: tuple[float, float] | None = doc("95 % bootstrap interval of the accuracy over identities, percent", None)
 
 
 @dataclass(frozen=True)

@@ -270,9 +270,8 @@ def _sentences(records: Sequence[Record], run: Run | None) -> tuple[str, ...]:
     if data is not None and data.test:
         said.append(
             f"Accuracy is measured on {data.people} people whom no step before has seen: {data.genuine:,} pairs of one person "
-            f"and {data.impostor:,} pairs of two, balanced, so that 50 % is guessing. ± is the standard "
-            f"error over {data.folds} folds, which share these people and so make it too small: {data.people} others would give a "
-            f"figure some points away."
+            f"and {data.impostor:,} pairs of two, balanced, so that 50 % is guessing. The range in brackets is "
+            f"where the figure would lie with other people of this kind (95 %); a difference well inside it means nothing."
         )
     if any(one.status == "timed" for one in records):
         said.append(

@@ -25,6 +25,11 @@ WORDS = (
         "accuracy",
         "share of pairs decided rightly, same person or not; both kinds weigh the same, so guessing gives 50 %",
     ),
+    ("(a–b)", "where the accuracy would lie with other people of this kind, 95 % bootstrap over the tested people"),
+    (
+        "± folds",
+        "standard error over the ten folds, as the literature gives it; folds share people, so it is too small",
+    ),
     ("EER", "equal error rate: where wrongly accepted and wrongly rejected pairs are equally frequent"),
     ("TAR at FAR 1 %", "share of pairs of one person accepted while 1 % of the pairs of two people are"),
     ("p50, p90, p99", "half, 90 %, 99 % of all calls took at most this long"),
@@ -65,8 +70,16 @@ def millions(value: int | None) -> str:
 
 
 def percent(found: Accuracy | None) -> str:
-    """'80.6 ± 0.9 %'."""
-    return "–" if found is None else f"{found.accuracy:.1f} ± {found.accuracy_se:.1f} %"
+    """'80.6 % (76.0–84.9)', with the interval over people; '80.6 %' without."""
+    if found is None:
+        return "–"
+    span = f" ({found.interval[0]:.1f}–{found.interval[1]:.1f})" if found.interval else ""
+    return f"{found.accuracy:.1f} %{span}"
+
+
+def fold_error(found: Accuracy | None) -> str:
+    """'± 0.9', the standard error over folds."""
+    return "–" if found is None else f"± {found.accuracy_se:.1f}"
 
 
 def tar(found: Accuracy | None, far: str = "0.01") -> str:
@@ -237,7 +250,7 @@ def plain(report: Report) -> list[str]:
     width = max((len(row.artifact) for row in report.rows), default=0)
     lane = max((len(row.lane) for row in report.rows), default=0)
     lines = [
-        f"{'artifact':{width}}  {'lane':{lane}}  {'accuracy':>12}  {'paced':>8}  {'p50':>8}  {'p90':>8}  {'p99':>8}  {'size':>8}"
+        f"{'artifact':{width}}  {'lane':{lane}}  {'accuracy':>18}  {'paced':>8}  {'p50':>8}  {'p90':>8}  {'p99':>8}  {'size':>8}"
     ]
     for row in report.rows:
         start = f"{row.artifact:{width}}  {row.lane:{lane}}"
@@ -247,7 +260,7 @@ def plain(report: Report) -> list[str]:
             times = (row.paced.p50_ms if row.paced else None, row.burst.p50_ms, row.burst.p90_ms, row.burst.p99_ms)
             cells = "  ".join(f"{ms(value):>8}" for value in times)
             lines.append(
-                f"{start}  {percent(row.accuracy):>12}  {cells}  {megabytes(row.bytes):>8}{'' if row.valid else '  NOT VALID'}"
+                f"{start}  {percent(row.accuracy):>18}  {cells}  {megabytes(row.bytes):>8}{'' if row.valid else '  NOT VALID'}"
             )
             lines.append(f"{'':{width}}  {row.burst.calls:,} calls, drift {signed(100 * row.burst.drift)} %")
         lines += [f"{'':{width}}  {text}" for text in remarks(row)]

@@ -43,7 +43,8 @@ def test_raw_samples_stand_on_one_line(tmp_path: Path) -> None:
 
 def test_the_old_record_still_loads() -> None:
     old = record.read(HERE / "record-v1.json")
-    assert old.schema == 1 and old.burst[0].samples_ns and old.ran is not None
+    assert old.schema == 1 and old.burst[0].samples_ns and old.paced and old.ran is not None
+    assert old.accuracy is not None and old.agreement is not None and old.cold is not None and old.memory is not None
 
 
 @pytest.mark.parametrize(
