@@ -12,12 +12,13 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import files
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..schema import doc, from_json, to_json
 
 Rows = npt.NDArray[np.float32]
@@ -51,16 +52,23 @@ class Bank:
 
         Raises:
             InputError: the bank there is stale (named: other teacher, crops, views, order), or damaged.
+            OutputError: the folder cannot be written to, or another process fills it.
         """
         self.folder, self.key = folder, key
         self._record = 2 * key.dimension + 4
+        self._path = folder / "rows.bin"
         header = folder / "bank.json"
         if header.exists():
             _refuse_stale(header, key)
         else:
             files.write_json(header, to_json(key))
-        self._path = folder / "rows.bin"
-        self._stream = self._path.open("a+b")
+        try:
+            self._stream = self._path.open("a+b")
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write {self._path}: {error.strerror}. Give another folder for the bank."
+            ) from error
+        _hold(self._stream, folder)
         self._count = self._sound()
         self._stream.truncate(self._count * self._record)
 
@@ -68,15 +76,22 @@ class Bank:
         return self._count
 
     def append(self, rows: Rows) -> None:
-        """Add (n, dimension) rows for the next n views."""
+        """Add (n, dimension) rows for the next n views.
+
+        Raises:
+            OutputError: the disk is full; what is there stays.
+        """
         half = np.ascontiguousarray(rows, np.float16)
         if half.shape[1:] != (self.key.dimension,):
             raise ValueError(f"rows must be (n, {self.key.dimension}), found {half.shape}.")
-        for row in half:
-            content = row.tobytes()
-            self._stream.write(content + _checksum(self._count, content))
-            self._count += 1
-        self._stream.flush()
+        contents = [row.tobytes() for row in half]
+        records = [content + _checksum(view, content) for view, content in enumerate(contents, self._count)]
+        try:
+            self._stream.write(b"".join(records))
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(f"Cannot write {self._path}: {error.strerror}. Make room and start again.") from error
+        self._count += len(records)
 
     def rows(self, views: npt.NDArray[np.int64]) -> Rows:
         """(n, dimension) float32 unit rows of the views with these numbers, all below `len(bank)`."""
@@ -102,6 +117,19 @@ class Bank:
             if record[-4:] != _checksum(number, record[:-4]):
                 return number
         return len(content) // self._record
+
+
+def _hold(stream: IO[bytes], folder: Path) -> None:
+    if os.name == "nt":  # no flock there; two processes on one bank are then the user's to avoid
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OutputError(
+            f"Another process fills the bank in {folder}. Wait for it, or give another folder."
+        ) from error
 
 
 def _checksum(view: int, content: bytes) -> bytes:

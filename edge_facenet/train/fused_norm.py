@@ -19,8 +19,7 @@ def available() -> bool:
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the last axis of (n, h, w, c) or (n, c), without masks.
 
-    The moving variance is fed with the unbiased batch variance (n/(n-1)), which the kernel returns; Keras feeds the
-    biased one. With n = batch x places the difference is below 1e-3 everywhere but in (n, c) layers, where it is
+    The kernel returns the unbiased batch variance, n/(n-1) of what Keras feeds its moving variance with. That factor is
     taken back, so that both layers keep the same statistics.
     """
 

@@ -42,13 +42,6 @@ def _resized(kernel: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[An
 
     height, width, channels, _ = shape
     planes = [cv2.resize(kernel[:, :, c, 0], (width, height), interpolation=cv2.INTER_LINEAR) for c in range(channels)]
-    resized = np.stack(planes, axis=-1)[..., None]
-    before, after = kernel.sum((0, 1), keepdims=True), resized.sum((0, 1), keepdims=True)
-    return np.asarray(resized * _ratio(before, after, kernel.size / resized.size), kernel.dtype)
-
-
-def _ratio(before: npt.NDArray[Any], after: npt.NDArray[Any], areas: float) -> npt.NDArray[Any]:
-    """before / after where that is near the ratio of areas (it is, but where a kernel's sum is nearly nothing)."""
-    safe = np.where(np.abs(after) < 1e-12, 1.0, after)
-    ratio = before / safe
-    return np.where(np.abs(ratio / areas - 1) < 0.5, ratio, areas)
+    resized = np.stack(planes, axis=-1)[..., None] * (kernel.size / (height * width * channels))
+    missing = kernel.sum((0, 1), keepdims=True) - resized.sum((0, 1), keepdims=True)
+    return np.asarray(resized + missing / (height * width), kernel.dtype)

@@ -1,0 +1,63 @@
+"""Quotas of held-out people, and networks grown to another input size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_facenet.errors import ConfigError, InputError
+from edge_facenet.train.backbones import mobile
+from edge_facenet.train.grow import fitted
+from edge_facenet.train.holdout import Quota, hold_out
+
+PHOTOS = {
+    **{f"a/p{i}": 3 + i % 7 for i in range(30)},
+    **{f"b/p{i}": 4 for i in range(20, 40)},
+    **{f"c/q{i}": 9 for i in range(5)},
+}
+
+
+def test_quotas_are_kept_and_namesakes_are_nowhere() -> None:
+    split = hold_out(PHOTOS, (Quota("a", 6, 8), Quota("b", 5, 4)), seed=7)
+    held = set(split.calibrate)
+    assert sum(n.startswith("a/") for n in held) == 6
+    assert sum(n.startswith("b/") for n in held) == 5
+    assert all(PHOTOS[n] >= 8 for n in held if n.startswith("a/"))
+    persons = {n.split("/")[1] for n in held}
+    assert not {n for n in split.train if n.split("/")[1] in persons}
+    assert {n for n in PHOTOS if n.split("/")[1] not in persons} == set(split.train)
+    assert split.test == ()
+    assert hold_out(PHOTOS, (Quota("a", 6, 8), Quota("b", 5, 4)), seed=7) == split
+    assert hold_out(PHOTOS, (Quota("a", 6, 8), Quota("b", 5, 4)), seed=8) != split
+
+
+def test_impossible_quotas_are_refused() -> None:
+    with pytest.raises(InputError, match='source "aa"'):
+        hold_out(PHOTOS, (Quota("aa", 1),), seed=0)
+    with pytest.raises(InputError, match='"b" has 0 people with at least 5 photos, 2 are to be held out'):
+        hold_out(PHOTOS, (Quota("b", 2, 5),), seed=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        Quota("a", 0)
+
+
+def test_only_the_depthwise_kernel_changes_with_the_input() -> None:
+    small, large = (mobile.build(size=size, width=0.25, dimension=16) for size in (48, 80))
+    before = small.get_weights()
+    after = fitted(before, [tuple(v.shape) for v in large.weights], "here")
+    changed = [n for n, (a, b) in enumerate(zip(before, after, strict=True)) if a is not b]
+    assert [before[n].shape[:2] for n in changed] == [(3, 3)]
+    assert after[changed[0]].shape[:2] == (5, 5)
+    assert np.allclose(before[changed[0]].sum((0, 1)), after[changed[0]].sum((0, 1)), atol=1e-5)
+    large.set_weights(after)
+    # The picture of one colour: all maps are flat but for the rims, so the embeddings are near each other.
+    x = [np.full((1, size, size, 3), 0.3, np.float32) for size in (48, 80)]
+    a, b = (np.asarray(m(v))[0] for m, v in zip((small, large), x, strict=True))
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.9
+
+
+def test_other_networks_are_not_grown() -> None:
+    small, other = mobile.build(size=48, width=0.25, dimension=16), mobile.build(size=48, width=0.5, dimension=16)
+    with pytest.raises(ConfigError, match="here: its network has other shapes"):
+        fitted(small.get_weights(), [tuple(v.shape) for v in other.weights], "here")
+    with pytest.raises(ConfigError, match="other shapes"):
+        fitted(small.get_weights()[:-1], [tuple(v.shape) for v in small.weights], "here")
