@@ -72,9 +72,10 @@ class Embedder:
         Raises:
             InputError: another shape or type; an embedding that is not finite or has no length (names the row).
         """
-        spec = self.manifest.pixels
-        tensor = spec.tensor(resize(crops, spec.size))
-        rows = [self._call(tensor[start : start + spec.batch]) for start in range(0, len(tensor), spec.batch)]
+        batch = self.manifest.pixels.batch
+        crops = np.asarray(crops)
+        self._tensor(crops[:0] if crops.ndim else crops)  # shape and type, before any work
+        rows = [self._call(self._tensor(crops[start : start + batch])) for start in range(0, len(crops), batch)]
         raw = np.concatenate(rows) if rows else np.empty((0, self.manifest.dimension), np.float32)
         return _unit(raw)
 
@@ -93,6 +94,9 @@ class Embedder:
         except InputError as error:
             raise SelfTestFailed(f"{self.manifest.file} does not embed a known face: {error}") from error
 
+    def _tensor(self, crops: Pixels) -> Array:
+        return self.manifest.pixels.tensor(resize(crops, self.manifest.pixels.size))
+
     def _call(self, faces: Array) -> Array:
         """(at most batch, ...) input values -> raw outputs, dequantized."""
         missing = self.manifest.pixels.batch - len(faces)
@@ -102,9 +106,7 @@ class Embedder:
         return real.reshape(len(full), self.manifest.dimension)[: len(faces)]
 
     def _check_unit(self) -> None:
-        spec = self.manifest.pixels
-        tensor = spec.tensor(resize(selftest_faces(), spec.size))
-        length = float(np.linalg.norm(self._call(tensor[: spec.batch])[0]))
+        length = float(np.linalg.norm(self._call(self._tensor(selftest_faces()[:1]))[0]))
         if not abs(length - 1) <= UNIT_SLACK:
             raise SelfTestFailed(
                 f"{self.manifest.file} says that its output has unit length, found {length:.4f} (1 ± {UNIT_SLACK} is allowed)."

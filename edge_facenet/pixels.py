@@ -101,7 +101,6 @@ def resize(crops: Pixels, size: int) -> Pixels:
     Raises:
         InputError: another shape or type.
     """
-    crops = np.asarray(crops)
     if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[3] != 3 or not 0 < crops.shape[1] == crops.shape[2]:
         raise InputError(f"Crops must be (n, s, s, 3) uint8 RGB, found {crops.shape} {crops.dtype}.")
     if crops.shape[1] == size or len(crops) == 0:

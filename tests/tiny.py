@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,11 @@ def onnx_artifact(folder: Path, seed: int = 1, **changes: Any) -> Path:
     return manifests.write(folder, "tiny-onnx", onnx_graph(seed), describe(NCHW, ".onnx", **changes))
 
 
-def onnx_graph(seed: int = 1, size: int = 112, scale: float = 0.1, outputs: tuple[str, ...] = ("embedding",)) -> bytes:
+def onnx_graph(
+    seed: int = 1, size: int = 112, scale: float = 0.1, outputs: tuple[str, ...] = ("embedding",), batch: int | str = 1
+) -> bytes:
     """Conv 3->8, k 3, s 2 -> Relu -> GlobalAveragePool -> Flatten -> Gemm 128, weights normal(0, scale), opset 17."""
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import helper, numpy_helper
 
     draw = np.random.default_rng(seed).normal
     shapes = {"kernel": (8, 3, 3, 3), **{f"dense-{name}": (8, 128) for name in outputs}}
@@ -54,12 +57,42 @@ def onnx_graph(seed: int = 1, size: int = 112, scale: float = 0.1, outputs: tupl
         helper.make_node("Flatten", ["p"], ["f"]),
         *(helper.make_node("Gemm", ["f", f"dense-{name}"], [name]) for name in outputs),
     ]
-    takes = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, size, size])]
-    gives = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 128]) for name in outputs]
-    made = helper.make_graph(nodes, "tiny", takes, gives, weights)
+    return onnx_bytes(nodes, weights, [batch, 3, size, size], {name: [batch, 128] for name in outputs})
+
+
+def onnx_constant(value: float) -> bytes:
+    """A network that gives every face the same vector, all `value`."""
+    from onnx import TensorProto, helper
+
+    tensor = helper.make_tensor("value", TensorProto.FLOAT, [1, 128], [value] * 128)
+    return onnx_bytes([helper.make_node("Identity", ["value"], ["embedding"])], [tensor], [1, 3, 112, 112])
+
+
+def onnx_bytes(
+    nodes: list[Any], weights: list[Any], takes: list[Any], gives: dict[str, list[Any]] | None = None
+) -> bytes:
+    """A model with the float input "image" and float outputs by name (default: "embedding", (1, 128))."""
+    from onnx import TensorProto, helper
+
+    image = [helper.make_tensor_value_info("image", TensorProto.FLOAT, takes)]
+    shapes = (gives or {"embedding": [1, 128]}).items()
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes]
+    made = helper.make_graph(nodes, "tiny", image, results, weights)
     opset = [helper.make_opsetid("", 17)]
     content: bytes = helper.make_model(made, opset_imports=opset, ir_version=10).SerializeToString()
     return content
+
+
+def foreign(folder: Path, graph: bytes, **keys: Any) -> Path:
+    """A hand-written manifest beside a network that is not ours; `keys` are added or replace what stands there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tflite = graph[4:8] == b"TFL3"
+    name = "foreign.tflite" if tflite else "foreign.onnx"
+    (folder / name).write_bytes(graph)
+    pixels = {"size": 112, "layout": "NHWC" if tflite else "NCHW"}
+    value = {"file": name, "pixels": pixels, "template": "arcface-112", "dimension": 128, **keys}
+    (folder / "foreign.json").write_text(json.dumps(value))
+    return folder / "foreign.json"
 
 
 def crops(n: int = 8, size: int = 112, seed: int = 0) -> np.ndarray:

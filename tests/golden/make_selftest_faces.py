@@ -40,11 +40,12 @@ def faces() -> npt.NDArray[np.uint8]:
     """(2, 112, 112, 3) uint8 RGB."""
     rows = pictures()
     mean = rows.mean(0)
-    _, singular, basis = np.linalg.svd(rows - mean, full_matrices=False)
-    basis, spread = basis[:EIGENFACES], singular[:EIGENFACES] / np.sqrt(len(rows))
-    basis *= np.where(basis[np.arange(EIGENFACES), np.abs(basis).argmax(1)] < 0, -1, 1)[
-        :, None
-    ]  # SVD leaves the sign open
+    offsets = rows - mean
+    variances, weights = np.linalg.eigh(offsets @ offsets.T / len(rows))  # ascending
+    variances, weights = variances[: -EIGENFACES - 1 : -1], weights[:, : -EIGENFACES - 1 : -1]
+    basis = (weights.T @ offsets) / np.sqrt(variances * len(rows))[:, None]
+    basis *= np.where(basis[np.arange(EIGENFACES), np.abs(basis).argmax(1)] < 0, -1, 1)[:, None]  # the sign is open
+    spread = np.sqrt(variances)
     mixed = [mean + np.random.default_rng(seed).standard_normal(EIGENFACES) * spread @ basis for seed in SEEDS]
     grey = np.stack(mixed).reshape(2, 112, 112, 1)
     tints = np.array(TINTS).reshape(2, 1, 1, 3)

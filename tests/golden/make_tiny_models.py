@@ -2,8 +2,9 @@
 
 Each is 3x3 convolution (8 channels, stride 2) -> ReLU -> mean over space -> dense 128, with seeded random weights:
 `tiny-fp32.tflite` takes float32 pixels (x - 128) / 128, `tiny-int8.tflite` is whole int8 with input scale 1/128 and
-zero point 0, and `tiny-two.tflite` has two outputs of one shape, "embedding" and "logits". They are committed because
-TensorFlow takes seconds to import; the test suite needs none of it to read them.
+zero point 0, and `tiny-two.tflite` has two outputs of one shape, "embedding" and "logits". `tiny-norm.tflite` is one
+L2_NORMALIZATION between two additions, an operator no delegate takes. They are committed because TensorFlow takes
+seconds to import; the test suite needs none of it to read them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,17 @@ def export(model: keras.Model, **options: Any) -> bytes:
         return target.read_bytes()
 
 
+def norm() -> bytes:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 8), tf.float32, name="x")])
+    def graph(x: tf.Tensor) -> tf.Tensor:
+        return tf.math.l2_normalize(x + 1.0, axis=1) + 1.0
+
+    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()]).convert()
+    return content
+
+
 def main() -> None:
     import tensorflow as tf
 
@@ -58,6 +70,7 @@ def main() -> None:
         "tiny-fp32.tflite": export(network(("embedding",))),
         "tiny-int8.tflite": export(network(("embedding",)), **whole_int8),
         "tiny-two.tflite": export(network(("embedding", "logits"))),
+        "tiny-norm.tflite": norm(),
     }
     for name, content in files.items():
         (HERE / name).write_bytes(content)
