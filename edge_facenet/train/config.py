@@ -202,14 +202,12 @@ def override(config: TrainConfig, assignments: list[str]) -> TrainConfig:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f'--set {assignment}: write key=value, as in "optimizer.learning_rate=1e-3".')
-        place, kind, leaf = value, TrainConfig, key
-        for part in key.split("."):
-            hints = get_type_hints(kind) if is_dataclass(kind) else {}
-            if part not in hints:
-                raise ConfigError(f'--set {assignment}: unknown key "{part}" ({nearest(part, hints or {leaf})})')
-            kind, leaf = hints[part], part
-            place = place.setdefault(part, {}) if is_dataclass(_plain(kind)) else place
-        place[leaf] = _value(_plain(kind), text, assignment)
+        *sections, leaf = key.split(".")
+        place, kind = value, TrainConfig
+        for section in sections:
+            kind = _plain(_hint(kind, section, assignment))
+            place = place.setdefault(section, {}) if is_dataclass(kind) else place
+        place[leaf] = _value(_plain(_hint(kind, leaf, assignment)), text, assignment)
     return from_json(TrainConfig, value, "configuration")
 
 
@@ -229,6 +227,15 @@ def _difference(old: Any, new: Any, prefix: str) -> list[tuple[str, Any, Any]]:
     return rows
 
 
+def _hint(kind: Any, name: str, assignment: str) -> Any:
+    """Type of a section's field."""
+    hints = get_type_hints(kind) if is_dataclass(kind) else {}
+    if name not in hints:
+        known = nearest(name, hints) if hints else "nothing is nested there"
+        raise ConfigError(f'--set {assignment}: unknown key "{name}" ({known})')
+    return hints[name]
+
+
 def _plain(kind: Any) -> Any:
     """The type itself of `X | None`."""
     if get_origin(kind) in (Union, types.UnionType):
@@ -240,7 +247,12 @@ def _value(kind: Any, text: str, assignment: str) -> Any:
     if kind is str or get_origin(kind) is Literal:
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError:
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "JSON")
         raise ConfigError(f"--set {assignment}: expected {wanted}, found {text!r}.") from None
+
+
+def _no_number(text: str) -> Any:
+    """NaN and Infinity, which Python's reader would take."""
+    raise ValueError(text)

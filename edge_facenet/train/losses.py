@@ -16,9 +16,11 @@ LEAST_SQUARE = 1e-12
 
 
 def unit(rows: Any) -> Any:
-    """Rows of length 1: (n, d) any float type -> (n, d) float32. A zero row stays zero, with a finite gradient."""
+    """Rows of length 1: (n, d) any float type -> (n, d) float32. A zero row stays zero, with gradient 0."""
     rows = ops.cast(rows, "float32")
-    return rows * ops.rsqrt(ops.maximum(ops.sum(ops.square(rows), axis=-1, keepdims=True), LEAST_SQUARE))
+    square = ops.sum(ops.square(rows), axis=-1, keepdims=True)
+    sound = square > LEAST_SQUARE
+    return rows * ops.where(sound, ops.rsqrt(ops.where(sound, square, 1.0)), 0.0)
 
 
 def smoothed_cross_entropy(logits: Any, labels: Any, smoothing: float) -> Any:

@@ -1,0 +1,101 @@
+"""Configurations and presets: read strictly, overridden by key, refused with the nearest known key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_facenet import schema
+from edge_facenet.errors import ConfigError
+from edge_facenet.train import config, presets
+from edge_facenet.train.config import TrainConfig
+
+
+def test_set_reaches_nested_keys_and_keeps_types() -> None:
+    changed = config.override(
+        TrainConfig(10),
+        [
+            "steps=20",
+            "optimizer.learning_rate=1e-3",
+            "objective=triplet",
+            "deterministic=true",
+            "jitter.cutout_side=[0.1, 0.2]",
+        ],
+    )
+    assert (changed.steps, changed.optimizer.learning_rate, changed.objective) == (20, 1e-3, "triplet")
+    assert changed.deterministic and changed.jitter.cutout_side == (0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("optimiser.learning_rate=1", 'did you mean "optimizer"'),
+        ("optimizer.learnin_rate=1", 'did you mean "learning_rate"'),
+        ("optimizer.learning_rate.x=1", "unknown key"),
+        ("steps=many", "a whole number"),
+        ("steps=1.5", "integer"),
+        ("steps=true", "integer"),
+        ("steps=0", "at least 1"),
+        ("steps", "key=value"),
+        ("optimizer=3", "object"),
+        ("precision=float8", "mixed_bfloat16"),
+        ("softmax.smoothing=1", "[0, 1)"),
+        ("jitter.flip=2", "probability"),
+        ("schedule.decay=0", "(0, 1]"),
+        ("l2=-1", "negative"),
+        ("l2=NaN", "a number"),
+    ],
+)
+def test_what_set_refuses(assignment: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        config.override(TrainConfig(10), [assignment])
+    assert says in str(refused.value)
+
+
+def test_json_and_back() -> None:
+    one = config.override(TrainConfig(10), ["backbone.name=mobile", "batch.people=5"])
+    assert schema.from_json(TrainConfig, json.loads(json.dumps(schema.to_json(one))), "x") == one
+
+
+def test_difference_names_the_key_and_leaves_free_ones_out() -> None:
+    one = TrainConfig(10)
+    two = config.override(one, ["optimizer.weight_decay=0.1", "save_every=7", "log_every=3"])
+    assert config.difference(one, two) == [("optimizer.weight_decay", 0.05, 0.1)]
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_preset_is_a_lab_note(name: str) -> None:
+    preset = presets.load(name)
+    note = preset.note
+    assert f"--preset {name}" in note.command
+    year, month, day = map(int, note.date.split("-"))
+    assert year >= 2026 and 1 <= month <= 12 and 1 <= day <= 31
+    assert note.summary and note.hardware and note.time
+    assert all(e.runs >= 1 and 0 <= e.mean <= 100 and e.spread >= 0 for e in note.expected)
+    assert note.expected or note.remark, "a preset without measured accuracy says why"
+
+
+def test_presets_that_must_be_there() -> None:
+    assert {"orl-demo", "facenet-triplet", "inception-resnet-softmax"} <= set(presets.names())
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match='did you mean "orl-demo"'):
+        presets.load("orl_demo")
+
+
+def test_preset_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    value = json.loads((presets.FOLDER / "orl-demo.json").read_text())
+    value["config"]["steps"] = 5
+    path.write_text(json.dumps(value))
+    assert presets.load(str(path)).config.steps == 5
+    value["config"]["stepz"] = 5
+    path.write_text(json.dumps(value))
+    with pytest.raises(ConfigError, match='unknown key "stepz"'):
+        presets.load(str(path))
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="Cannot read preset"):
+        presets.load(str(path))

@@ -1,0 +1,146 @@
+"""Losses and miners against loops in NumPy; finite gradients where formulas have none.
+
+Tolerance 1e-5: sums of at most a few hundred float32 numbers of size 1, each exact to 6e-8.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+from keras import ops  # noqa: E402
+
+from edge_facenet.train import losses, miners  # noqa: E402
+from edge_facenet.train.heads import CosineHead  # noqa: E402
+
+TOLERANCE = 1e-5
+
+
+def _unit_rows(seed: int, rows: int = 24, dimension: int = 16) -> np.ndarray:
+    e = np.random.default_rng(seed).normal(size=(rows, dimension)).astype(np.float32)
+    return e / np.linalg.norm(e, axis=1, keepdims=True)
+
+
+def _labels(seed: int, rows: int = 24, people: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, people, rows).astype(np.int32)
+
+
+def _value(tensor: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_the_textbook_sum(smoothing: float) -> None:
+    logits = np.random.default_rng(0).normal(0, 4, (10, 7)).astype(np.float32)
+    labels = _labels(1, 10, 7)
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    wanted = np.full((10, 7), smoothing / 7)
+    wanted[np.arange(10), labels] += 1 - smoothing
+    found = _value(losses.smoothed_cross_entropy(logits, labels, smoothing))
+    assert found == pytest.approx(-(wanted * log_p).sum(1).mean(), abs=TOLERANCE)
+
+
+def test_squared_distances() -> None:
+    e = _unit_rows(2)
+    wanted = ((e[:, None] - e[None]) ** 2).sum(-1)
+    assert np.abs(_value(losses.squared_distances(e)) - wanted).max() < TOLERANCE
+
+
+def _semi_hard(d: np.ndarray, labels: np.ndarray, a: int, p: int) -> float:
+    negatives = d[a][labels != labels[a]]
+    beyond = negatives[negatives > d[a, p]]
+    return float(beyond.min() if len(beyond) else negatives.max())
+
+
+def _hardest(d: np.ndarray, labels: np.ndarray, a: int, p: int) -> float:
+    return float(d[a][labels != labels[a]].min())
+
+
+@pytest.mark.parametrize(("name", "oracle"), [("semi-hard", _semi_hard), ("hardest", _hardest)])
+@pytest.mark.parametrize("seed", range(3))
+def test_miners_and_triplet_loss(name: str, oracle: Any, seed: int) -> None:
+    e, labels, margin = _unit_rows(seed), _labels(seed + 9), 0.2
+    d = np.maximum(2 - 2 * e @ e.T, 0)
+    pairs = [(a, p) for a in range(24) for p in range(24) if a != p and labels[a] == labels[p]]
+    hinges = [max(0.0, d[a, p] - oracle(d, labels, a, p) + margin) for a, p in pairs]
+    distances = losses.squared_distances(e)
+    tensor = ops.convert_to_tensor(labels)
+    negatives = miners.MINERS[name](distances, tensor)
+    loss, active = losses.triplet(distances, negatives, miners.same_and_positive(tensor)[1], margin)
+    assert _value(loss) == pytest.approx(np.mean(hinges), abs=TOLERANCE)
+    assert _value(active) == pytest.approx(np.mean(np.array(hinges) > 0), abs=TOLERANCE)
+
+
+def test_semi_hard_falls_back_to_the_furthest_negative() -> None:
+    """Anchor 0 with its positive at distance 3 and negatives at 1 and 2: none is beyond, so 2 it is."""
+    d = np.array([[0, 3, 1, 2], [3, 0, 1, 1], [1, 1, 0, 1], [2, 1, 1, 0]], np.float32)
+    chosen = miners.semi_hard(ops.convert_to_tensor(d), ops.convert_to_tensor(np.array([0, 0, 1, 2], np.int32)))
+    assert _value(chosen)[0, 1] == 2
+
+
+def test_triplets_of_one_identity_or_of_strangers_give_zero_not_nan() -> None:
+    e = _unit_rows(4, rows=4)
+    for labels in (np.zeros(4, np.int32), np.arange(4, dtype=np.int32)):
+        tensor = ops.convert_to_tensor(labels)
+        distances = losses.squared_distances(e)
+        loss, _ = losses.triplet(
+            distances, miners.semi_hard(distances, tensor), miners.same_and_positive(tensor)[1], 0.2
+        )
+        assert np.isfinite(_value(loss))
+    assert _value(loss) == 0
+
+
+def test_l2_is_half_the_sum_of_squares() -> None:
+    kernels = [np.full((2, 3), 2.0, np.float32), np.full((4,), 1.0, np.float32)]
+    assert _value(losses.l2(kernels)) == pytest.approx(0.5 * (6 * 4 + 4))
+
+
+def test_mean_cosine() -> None:
+    e = _unit_rows(5)
+    cosines = e @ e.T
+    wanted = cosines[~np.eye(24, dtype=bool)].mean()
+    assert _value(losses.mean_cosine(ops.convert_to_tensor(e))) == pytest.approx(wanted, abs=TOLERANCE)
+    assert _value(losses.mean_cosine(ops.ones((5, 1)))) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("case", ["own class", "its negative", "zero"])
+def test_c046_gradient_is_finite_at_the_ends(dtype: str, case: str) -> None:
+    """C046: cos = 1, cos = -1 and a zero embedding, in full and in half precision."""
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken with TensorFlow here")
+    head = CosineHead(16, 10, scale=16.0)
+    own = _value(head.directions)[:, 3]
+    vector = tf.Variable(({"own class": 1, "its negative": -1, "zero": 0}[case] * own)[None].astype(dtype))
+    labels = np.array([3], np.int32)
+    with tf.GradientTape() as tape:
+        loss = losses.smoothed_cross_entropy(head(losses.unit(vector)), labels, 0.1)
+        distances = losses.squared_distances(losses.unit(ops.concatenate([vector, vector, -vector])))
+        tensor = ops.convert_to_tensor(np.array([0, 0, 1], np.int32))
+        positive = miners.same_and_positive(tensor)[1]
+        loss += losses.triplet(distances, miners.semi_hard(distances, tensor), positive, 0.2)[0]
+    gradients = tape.gradient(loss, [vector, head.directions.value])
+    assert np.isfinite(loss.numpy())
+    assert all(np.isfinite(g.numpy()).all() for g in gradients)
+
+
+def test_c047_labels_beyond_half_precision() -> None:
+    """C047: 80,000 classes, labels 79,997 and 79,998, half-precision embeddings: learnt in 50 steps."""
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken with TensorFlow here")
+    head = CosineHead(8, 80_000, scale=30.0)
+    e = ops.cast(_unit_rows(6, rows=2, dimension=8), "float16")
+    labels = np.array([79_997, 79_998], np.int32)
+    optimizer = keras.optimizers.Adam(0.1)
+    optimizer.build(head.trainable_variables)
+    for _ in range(50):
+        with tf.GradientTape() as tape:
+            loss = losses.smoothed_cross_entropy(head(losses.unit(e)), labels, 0.0)
+        optimizer.apply(tape.gradient(loss, [head.directions.value]), head.trainable_variables)
+        assert np.isfinite(loss.numpy())
+    assert _value(ops.argmax(head(losses.unit(e)), axis=-1)).tolist() == labels.tolist()

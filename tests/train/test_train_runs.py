@@ -1,0 +1,96 @@
+"""A run's folder: one configuration, one split by name, one process; who may be trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_facenet.errors import ConfigError, InputError, OutputError
+from edge_facenet.train import config, runs
+from edge_facenet.train.config import TrainConfig
+
+PEOPLE = dict.fromkeys(("9", "10", "Beta", "alpha", "zeta", "a", "b", "c", "d", "e"), 4)
+
+
+def _begin(run: Path, one: TrainConfig, photos: dict[str, int] = PEOPLE, begun: bool = False) -> object:
+    run.mkdir(exist_ok=True)
+    return runs.settle(run, one, photos, begun=begun)
+
+
+def test_a_run_goes_on_only_as_it_was_begun(run: Path) -> None:
+    one = TrainConfig(10)
+    _begin(run, one)
+    assert _begin(run, config.override(one, ["log_every=1"]), begun=True)
+    with pytest.raises(ConfigError, match=r"batch\.people was 12, now 5"):
+        _begin(run, config.override(one, ["batch.people=5"]), begun=True)
+    assert config.read(run / "config.json") == one
+
+
+def test_without_a_checkpoint_a_run_is_begun_anew(run: Path) -> None:
+    _begin(run, TrainConfig(10))
+    _begin(run, TrainConfig(20))
+    assert config.read(run / "config.json").steps == 20
+
+
+def test_c022_labels_go_by_name(run: Path) -> None:
+    """C022: people added later, and another order of the folder, change no label."""
+    one = TrainConfig(10)
+    split = _begin(run, one)
+    grown = {"aaa": 2, **dict(reversed(PEOPLE.items()))}
+    assert _begin(run, one, grown, begun=True) == split
+    assert json.loads((run / "split.json").read_text())["train"] == list(split.train)  # type: ignore[attr-defined]
+
+
+def test_people_that_have_gone_are_named(run: Path) -> None:
+    one = TrainConfig(10)
+    _begin(run, one)
+    left = {name: count for name, count in PEOPLE.items() if name != "Beta"}
+    with pytest.raises(InputError, match="1 people this crop set lacks: Beta"):
+        _begin(run, one, left, begun=True)
+
+
+def test_split_must_leave_people_to_train_on(run: Path) -> None:
+    with pytest.raises(InputError, match="Cannot split 10 people"):
+        _begin(run, config.override(TrainConfig(10), ["split.test=9"]))
+    with pytest.raises(ConfigError, match="whole"):
+        _begin(run, config.override(TrainConfig(10), ["split.test=2.5"]))
+
+
+@pytest.mark.parametrize(
+    ("people", "says"),
+    [
+        ({}, "names nobody"),
+        ({"Ann": 9}, 'Only one identity \\("Ann"\\)'),
+        ({"Ann": 9, "Bob": 1, "Eve": 3}, '1 of 3 people have fewer than 2 photos: "Bob" has 1'),
+    ],
+)
+def test_sets_nobody_can_learn_from(people: dict[str, int], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        runs.check_people(people, least=2)
+    runs.check_people({"Ann": 2, "Bob": 2}, least=2)
+
+
+def test_one_process_at_a_time(run: Path) -> None:
+    with runs.opened(run), pytest.raises(OutputError, match="Another process is training"), runs.opened(run):
+        pass
+    with runs.opened(run):
+        pass
+
+
+def test_folders_that_are_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    for name, says in (("file", "is a file"), ("full", "not a run"), ("file/below", "Cannot write")):
+        with pytest.raises(OutputError, match=says), runs.opened(tmp_path / name):
+            pass
+    assert (tmp_path / "full" / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_a_killed_process_left_is_cleared(run: Path) -> None:
+    (run / ".writing-step-0000004").mkdir(parents=True)
+    (run / ".writing-step-0000004" / "weights.weights.h5").write_bytes(b"half")
+    with runs.opened(run):
+        assert not (run / ".writing-step-0000004").exists()
