@@ -126,6 +126,11 @@ class BlazeFace:
                 return [_detection(score, shape, boxed, turns) for score, shape in _merge(found[keep], where[keep])]
         return []
 
+    @property
+    def size(self) -> int:
+        """Side of the network's input, px."""
+        return self._pixels.size
+
     def raw(self, square: Pixels) -> tuple[Floats, Floats]:
         """Scores (896,) 0..1, and (896, 8, 2) network px: centre, (width, height), six points."""
         outputs = self._engine.run([self._pixels.tensor(square[None])])
