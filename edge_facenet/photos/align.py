@@ -21,6 +21,8 @@ TEMPLATE: Floats = np.array(
 )
 """(5, 2) px at 112: eye, eye, nose tip, mouth corner, mouth corner, each from the picture's left.
 Source: the reference points published with ArcFace (Deng et al., 2019), used by the field at large."""
+INNER = (28, 40, 84, 104)
+"""Left, top, right, bottom, px at 112: eyes, nose and mouth with some room."""
 BORDER = "replicate"
 """Outside the photo its border pixels are repeated: no black bars that a network could learn."""
 
@@ -111,12 +113,18 @@ def invert(matrix: Floats) -> Floats:
     return np.column_stack([turn, -turn @ matrix[:, 2]])
 
 
-def outside(matrix: Floats, shape: tuple[int, ...], size: int) -> float:
-    """Share of a crop's pixels that come from outside a photo of `shape` (h, w, ...), 0..1."""
+def outside(matrix: Floats, shape: tuple[int, ...], size: int, margin: int) -> tuple[float, float]:
+    """How much of a crop comes from outside a photo of `shape` (h, w, ...).
+
+    Returns:
+        share of the whole crop, and of the face's inner part (eyes to mouth), 0..1 each.
+    """
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).reshape(-1, 2)
     x, y = apply(invert(matrix), grid).T
-    inside = (x >= -0.5) & (y >= -0.5) & (x <= shape[1] - 0.5) & (y <= shape[0] - 0.5)
-    return float(1 - inside.mean())
+    beyond = ((x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)).reshape(size, size)
+    scale = (size - 2 * margin) / TEMPLATE_SIDE
+    left, top, right, bottom = (round(v * scale) + margin for v in INNER)
+    return float(beyond.mean()), float(beyond[top:bottom, left:right].mean())
 
 
 def _region(photo: Pixels, matrix: Floats, size: int, factor: int) -> tuple[Pixels, tuple[int, int]]:

@@ -42,6 +42,7 @@ class CropRow:
     blur: float = doc("variance of the Laplacian of the grey crop; low = blurred", 0.0)
     luminance: float = doc("mean luminance of the crop, 0..255", 0.0)
     outside: float = doc("share of the crop that lies outside the photo and was filled by its border, 0..1", 0.0)
+    cut_off: float = doc("share of the face's inner part, eyes to mouth, that lies outside the photo, 0..1", 0.0)
     sha256: str = doc("of the photo's bytes", "")
 
 

@@ -1,0 +1,92 @@
+"""`edge-facenet prepare`: photos to a crop set."""
+
+from __future__ import annotations
+
+import collections
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edge_facenet.photos.prepare import Report
+
+
+def command(
+    photos: Annotated[
+        list[str], typer.Argument(metavar="PHOTOS", help="Folders of photos, or the word orl for the ORL faces.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the crop set; made when missing.")],
+    size: Annotated[int, typer.Option(help="Side of a crop, px; the template is 7/8 of it.", min=32, max=1024)] = 128,
+    max_megapixels: Annotated[float, typer.Option(help="Refuse larger pictures unread.", min=0.01)] = 128.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Find, align and cut the face of every photo.
+
+    One sub-folder per person (its name is the identity, its own sub-folders belong to it), or flat. Every file is either
+    a crop in OUT/index.csv or a row of OUT/rejected.csv with the reason; files are recognised by content, links are
+    followed, each real file is taken once, hidden folders are not entered. A photo with several faces gives the largest
+    and most central one. Run it again after an interruption and it goes on; run it again after adding photos and the new
+    ones are appended.
+
+    Examples: edge-facenet prepare my_photos crops; edge-facenet prepare orl crops
+    """
+    from edge_facenet.cli.progress import bar
+    from edge_facenet.errors import ConfigError
+    from edge_facenet.photos import orl
+    from edge_facenet.photos.cropset import Layout
+    from edge_facenet.photos.decode import Limits
+    from edge_facenet.photos.examine import Rules
+    from edge_facenet.photos.prepare import prepare
+
+    if size % 2:
+        raise ConfigError(f"--size must be even, found {size}.")
+    if orl.WORD in photos and len(photos) > 1:
+        raise ConfigError("The word orl stands alone: prepare it into a crop set of its own.")
+    source = orl.listing() if photos == [orl.WORD] else [Path(photo) for photo in photos]
+    rules = Rules(Layout(size, margin=round(size / 16)), Limits(megapixels=max_megapixels))
+    with bar("Aligning photos", unit="photos") as on_progress:
+        report = prepare(source, out, rules, on_progress=on_progress)
+    if as_json:
+        print(json.dumps(_values(report)))
+    else:
+        _print(report)
+
+
+def _values(report: Report) -> dict[str, Any]:
+    crops = report.crops
+    return {
+        "crop_set": str(crops.path),
+        "photos": report.photos,
+        "crops": len(crops),
+        "rejected": crops.seal.rejected,
+        "identities": len(crops.identities),
+        "unlabelled": int((crops.labels < 0).sum()),
+        "looked_at": report.looked_at,
+        "unchanged": report.unchanged,
+        "notes": list(crops.seal.notes),
+        "sha256": crops.sha256,
+    }
+
+
+def _print(report: Report) -> None:
+    crops, values = report.crops, _values(report)
+    if report.unchanged:
+        print("Nothing to do: the crop set is finished and the photos are the same.")
+    unlabelled = f", {values['unlabelled']} without a name" if values["unlabelled"] else ""
+    print(
+        f"{report.photos} files = {len(crops)} crops of {len(crops.identities)} people{unlabelled} + "
+        f"{crops.seal.rejected} rejected"
+    )
+    several = sum(row.faces > 1 for row in crops.rows)
+    if several:
+        print(f"{several} photos show several faces: the largest and most central one was taken (column faces).")
+    reasons = collections.Counter(r.reason for r in crops.rejections())
+    for reason, count in reasons.most_common(5):
+        print(f"  {count} rejected: {reason}")
+    if len(reasons) > 5:
+        print(f"  … and {len(reasons) - 5} more reasons in {crops.path / 'rejected.csv'}")
+    for note in crops.seal.notes:
+        print(f"Note: {note}")
+    print(f"Crop set: {crops.path} ({crops.size} px, sha256 {crops.sha256[:12]}…)")
