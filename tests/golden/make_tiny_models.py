@@ -3,7 +3,7 @@
 Each is 3x3 convolution (8 channels, stride 2) -> ReLU -> mean over space -> dense 128, with seeded random weights:
 `tiny-fp32.tflite` takes float32 pixels (x - 128) / 128, `tiny-int8.tflite` is whole int8 with input scale 1/128 and
 zero point 0, and `tiny-two.tflite` has two outputs of one shape, "embedding" and "logits". `tiny-norm.tflite` is one
-L2_NORMALIZATION between two additions, an operator no delegate takes. They are committed because TensorFlow takes
+L2_NORMALIZATION between two additions, an operator no delegate takes. `edge_facenet/cli/doctor.*` adds 1. They are committed because TensorFlow takes
 seconds to import; the test suite needs none of it to read them.
 """
 
@@ -56,6 +56,23 @@ def norm() -> bytes:
     return content
 
 
+def doctor() -> dict[str, bytes]:
+    """x + 1 in both formats, which `edge-facenet doctor` runs."""
+    import tensorflow as tf
+    from onnx import TensorProto, helper
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 8), tf.float32, name="x")])
+    def graph(x: tf.Tensor) -> tf.Tensor:
+        return x + 1.0
+
+    tflite: bytes = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()]).convert()
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8]) for name in ("x", "y"))
+    made = helper.make_graph([helper.make_node("Add", ["x", "one"], ["y"])], "doctor", [x], [y], [one])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return {"doctor.tflite": tflite, "doctor.onnx": model.SerializeToString()}
+
+
 def main() -> None:
     import tensorflow as tf
 
@@ -74,6 +91,8 @@ def main() -> None:
     }
     for name, content in files.items():
         (HERE / name).write_bytes(content)
+    for name, content in doctor().items():
+        (HERE.parents[1] / "edge_facenet" / "cli" / name).write_bytes(content)
 
 
 if __name__ == "__main__":
