@@ -37,7 +37,7 @@ def _walk(model: Any, prefix: str) -> Iterator[LayerCost]:
 
 
 def _node_costs(node: Any, prefix: str) -> Iterator[LayerCost]:
-    layer = node.operation
+    layer = getattr(node.operation, "_functional", None) or node.operation  # of a nested Sequential
     kind = type(layer).__name__
     name = prefix + layer.name
     if hasattr(layer, "_nodes_by_depth"):

@@ -27,7 +27,14 @@ def embed(model: Any, crops: Pixels, batch: int = 64) -> npt.NDArray[np.float32]
         full = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
         rows.append(np.asarray(_numpy(model(full, training=False)), np.float32)[: len(part)])
     raw = np.concatenate(rows) if rows else np.zeros((0, int(model.output_shape[-1])), np.float32)
-    unit: npt.NDArray[np.float32] = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+    return _unit(raw)
+
+
+def _unit(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows of length 1. Scaled first: an untrained network gives numbers of 1e-13, whose squares would vanish."""
+    largest = np.abs(raw).max(axis=1, keepdims=True, initial=0)
+    scaled = raw / np.where(largest > 0, largest, 1)
+    unit: npt.NDArray[np.float32] = scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
     return unit
 
 

@@ -1,0 +1,157 @@
+"""The registry's networks: their contract, and their cost as published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_facenet.budget import Budget
+from edge_facenet.errors import BudgetExceeded, ConfigError
+
+keras = pytest.importorskip("keras")
+from keras import layers  # noqa: E402
+
+from edge_facenet.train import backbones, costs  # noqa: E402
+from edge_facenet.train.backbones import mobilenetv2  # noqa: E402
+
+HALF_PERCENT = 0.005  # the issue's tolerance: counting differs by how pooling and batch normalisation are treated
+
+
+@pytest.fixture(scope="module")
+def built() -> Callable[..., Any]:
+    """Each network is built once: Inception-ResNet takes seconds."""
+    made: dict[tuple[Any, ...], Any] = {}
+
+    def build(name: str, size: int, width: float = 1.0) -> Any:
+        key = (name, size, width)
+        if key not in made:
+            made[key] = backbones.build(name, size=size, width=width)
+        return made[key]
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "width", "muladds", "parameters"),
+    [
+        ("inception-resnet-v1", 160, 1.0, 1417.0e6, 22.81e6),  # facts of the common implementation
+        ("mobilenetv2", 160, 1.0, 153.0e6, None),
+        ("mobile", 80, 1.0, 117e6, 1.76e6),
+        ("mobile", 112, 1.0, 230e6, 1.76e6),
+    ],
+)
+def test_cost_as_published(built: Any, name: str, size: int, width: float, muladds: float, parameters: Any) -> None:
+    model = built(name, size, width)
+    layer_costs = costs.layer_costs(model)
+    assert sum(layer.muladds for layer in layer_costs) == pytest.approx(muladds, rel=HALF_PERCENT)
+    if parameters:
+        assert model.count_params() == pytest.approx(parameters, rel=HALF_PERCENT)
+
+
+def test_orl_network_has_the_recipe_s_parameters(built: Any) -> None:
+    assert built("mobilenetv2", 64, 0.5).count_params() == 683_696
+
+
+def test_over_budget_names_excess_and_the_three_costliest() -> None:
+    model = backbones.build("inception-resnet-v1", size=224)
+    with pytest.raises(BudgetExceeded) as refused:
+        Budget().check_muladds(costs.layer_costs(model), "inception-resnet-v1 at 224 px")
+    sentence = str(refused.value)
+    assert "above the budget of 1,500.0 M" in sentence and sentence.count("; ") >= 2 and "stem" in sentence
+
+
+@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
+def test_contract(built: Any, name: str) -> None:
+    """Input and output as promised; ReLU family; mean or depthwise over the whole map; every layer known to the count."""
+    entry = backbones.BACKBONES[name]
+    size = entry.size if name == "inception-resnet-v1" else entry.least_size
+    model = built(name, size)
+    assert model.input_names == ["image"] if hasattr(model, "input_names") else model.inputs[0].name == "image"
+    assert tuple(model.input_shape) == (None, size, size, 3) and tuple(model.output_shape) == (None, 128)
+    assert all(str(w.dtype) == "float32" for w in model.weights)
+    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    assert not kinds & {"PReLU", "LeakyReLU", "Activation", "Dropout", "UnitNormalization", "AveragePooling2D"}
+    assert kinds & {"GlobalAveragePooling2D", "DepthwiseConv2D"}
+    faces = np.random.default_rng(0).uniform(-1, 1, (2, size, size, 3)).astype(np.float32)
+    first, second = np.asarray(model(faces, training=False), np.float64) * 1e9  # random weights: numbers of 1e-13
+    cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    assert np.isfinite(cosine) and cosine < 0.9999
+
+
+@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
+def test_smaller_than_a_network_can_be(built: Any, name: str) -> None:
+    least = backbones.BACKBONES[name].least_size
+    built(name, least)
+    with pytest.raises(ConfigError, match=f"at least {least} px, found {least - 1}"):
+        backbones.build(name, size=least - 1)
+
+
+def test_what_the_registry_refuses() -> None:
+    with pytest.raises(ConfigError, match='did you mean "mobilenetv2"'):
+        backbones.build("mobilenet2", size=64)
+    with pytest.raises(ConfigError, match="no width multiplier"):
+        backbones.build("inception-resnet-v1", size=160, width=0.5)
+    with pytest.raises(ConfigError, match="width must be"):
+        backbones.build("mobilenetv2", size=64, width=0.0)
+
+
+def test_channels_follow_the_authors_rule() -> None:
+    assert [mobilenetv2.channels(c, 0.5) for c in (32, 16, 24, 320)] == [16, 8, 16, 160]
+    assert [mobilenetv2.channels(c, 0.35) for c in (32, 24, 96)] == [16, 8, 32]
+    assert [mobilenetv2.last_channels(w) for w in (0.35, 0.5, 1.0, 1.4)] == [640, 640, 1280, 1792]
+
+
+def _count(*stack: Any, shape: tuple[int, ...] = (13, 13, 512)) -> list[Any]:
+    x = image = keras.Input(shape)
+    for layer in stack:
+        x = layer(x)
+    return costs.layer_costs(keras.Model(image, x))
+
+
+def test_c083_depthwise() -> None:
+    """C083: 3x3 and 5x5 depthwise on 13x13x512."""
+    assert _count(layers.DepthwiseConv2D(3, padding="same"))[0].muladds == 778_752
+    assert _count(layers.DepthwiseConv2D(5, padding="same"))[0].muladds == 2_163_200
+
+
+def test_c084_groups() -> None:
+    """C084: 24->24 with 24 groups and 24->12 with 12 groups, output 220x220, k 3."""
+    for filters, groups in ((24, 24), (12, 12)):
+        grouped = layers.Conv2D(filters, 3, padding="same", groups=groups)
+        assert _count(grouped, shape=(220, 220, 24))[0].muladds == 10_454_400
+
+
+def test_every_known_layer() -> None:
+    separable = _count(layers.SeparableConv2D(7, 3, padding="same", use_bias=True), shape=(4, 4, 5))
+    assert [(c.kind, c.muladds, c.parameters) for c in separable] == [
+        ("DEPTHWISE_CONV_2D", 16 * 9 * 5, 45),
+        ("CONV_2D", 16 * 5 * 7, 35 + 7),
+    ]
+    assert [(c.muladds, c.parameters) for c in _count(layers.Dense(6), shape=(3, 5))] == [(3 * 30, 36)]
+    strided = _count(layers.Conv2D(2, (1, 3), strides=2, padding="valid"), shape=(9, 9, 1))
+    assert [(c.output, c.muladds) for c in strided] == [((1, 5, 4, 2), 5 * 4 * 3 * 2)]
+
+
+def test_nested_and_shared_layers_are_counted_each_time() -> None:
+    dense = layers.Dense(4, use_bias=False)
+    inner = keras.Sequential([keras.Input((4,)), dense])
+    image = keras.Input((4,))
+    model = keras.Model(image, inner(dense(image)))
+    assert [c.muladds for c in costs.layer_costs(model)] == [16, 16]
+
+
+@pytest.mark.parametrize("layer", [layers.Conv2DTranspose(3, 2), layers.EinsumDense("abcd,de->abce", (None, None, 4))])
+def test_a_layer_the_count_does_not_know_is_an_error(layer: Any) -> None:
+    with pytest.raises(ConfigError, match="Cannot count the MUL-ADDs"):
+        _count(layer, shape=(4, 4, 3))
+
+
+def test_a_matrix_operation_or_an_open_size_is_an_error() -> None:
+    image = keras.Input((4, 4))
+    with pytest.raises(ConfigError, match="Matmul"):
+        costs.layer_costs(keras.Model(image, keras.ops.matmul(image, image)))
+    with pytest.raises(ConfigError, match="no fixed size"):
+        _count(layers.Conv2D(3, 3), shape=(None, None, 3))
