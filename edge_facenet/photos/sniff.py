@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 HEAD_BYTES = 1024
 
@@ -86,7 +88,7 @@ def _text(head: bytes) -> str:
     if b"\x00" in head:
         return "not a picture"
     try:
-        head[: max(len(head) - 3, 1)].decode("utf-8")  # the cut may fall inside a character
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # forgives a character cut at the end
     except UnicodeDecodeError:
         return "not a picture"
     return "text, not a picture"
