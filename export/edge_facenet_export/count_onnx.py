@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -57,6 +57,9 @@ def count_onnx(model: bytes) -> list[LayerCost]:
         raise InputError(f"Neither TFLite nor ONNX, or cut short ({len(model):,} bytes): {error}.") from error
     if not parsed.graph.node:
         raise InputError(f"Neither TFLite nor ONNX ({len(model):,} bytes): no graph inside.")
+    if parsed.functions:
+        parsed = onnx.inliner.inline_local_functions(parsed)
+    _refuse_uncountable(parsed.graph.node)
     try:
         graph = _Graph(_with_shapes(onnx, parsed))
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
@@ -65,9 +68,7 @@ def count_onnx(model: bytes) -> list[LayerCost]:
 
 
 def _with_shapes(onnx: Any, model: Any) -> Any:
-    """`model` with local functions written out, an open batch set to 1 and shapes inferred."""
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+    """`model` with an open batch set to 1 and shapes inferred."""
     constants = {initializer.name for initializer in model.graph.initializer}
     for value in model.graph.input:
         sizes = value.type.tensor_type.shape.dim
@@ -82,15 +83,15 @@ class _Graph:
     def __init__(self, model: Any) -> None:
         graph = model.graph
         self.nodes = list(graph.node)
-        self._names = {id(node): node.name or f"node {at}" for at, node in enumerate(self.nodes)}
+        self._names = {id(node): _name(node, at) for at, node in enumerate(self.nodes)}
         self._constants: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer}
         self._constants |= {
             n.output[0]: tuple(a.t.dims) for n in self.nodes if n.op_type == "Constant" for a in n.attribute
         }
-        self._shapes: dict[str, Shape] = {v.name: _sizes(v) for v in (*graph.input, *graph.output, *graph.value_info)} | self._constants
+        self._shapes: dict[str, Shape] = {
+            v.name: _sizes(v) for v in (*graph.input, *graph.output, *graph.value_info)
+        } | self._constants
         self._inputs = [v.name for v in graph.input if v.name not in self._constants]
-        for node in self.nodes:
-            self._refuse_unknown(node)
 
     def cost(self, node: Any) -> LayerCost:
         """What `node` costs per face."""
@@ -135,18 +136,22 @@ class _Graph:
         node = self._producers.get(name)
         return self._constant(node.input[0]) if node is not None and node.op_type in _PASSES else None
 
-    def _refuse_unknown(self, node: Any) -> None:
+
+def _refuse_uncountable(nodes: Iterable[Any]) -> None:
+    for at, node in enumerate(nodes):
         foreign = node.domain not in _STANDARD and node.op_type not in _HARMLESS
         if foreign or node.op_type in _NO_RULE:
             kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-            raise InputError(
-                f"Node {self._names[id(node)]} ({kind}) has no counting rule. Export with standard operators."
-            )
+            raise InputError(f"Node {_name(node, at)} ({kind}) has no counting rule. Export with standard operators.")
         if any(inner.op_type in _RULES.keys() | _NO_RULE for inner in _inner(node)):
             raise InputError(
-                f"Node {self._names[id(node)]} ({node.op_type}) holds convolutions or dense layers inside: how often they run "
-                "is not in the file."
+                f"Node {_name(node, at)} ({node.op_type}) holds convolutions or dense layers inside: how often they run is not "
+                "in the file."
             )
+
+
+def _name(node: Any, at: int) -> str:
+    return node.name or f"node {at}"
 
 
 def _inner(node: Any) -> Iterator[Any]:

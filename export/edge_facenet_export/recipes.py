@@ -12,10 +12,11 @@ fp32   Each layer rounds at 2^-24 and sums in another order than Keras: measured
        rounding of the cosine itself. 1e-6 is an error of 0.14 %, a thousand roundings: no converter needs it, and a single
        wrong weight shows.
 fp16   A weight rounds at 2^-11 of itself, 2.8e-4 on average (uniform); independent layers add in squares, so 150 of them give
-       3.4e-3, 1 - cosine 6e-6. Measured: mean 2e-6 to 9e-6, worst face 2e-5. Allowed: mean 5e-5, worst 2e-4 (2 %).
+       3.4e-3, 1 - cosine 6e-6. Measured: mean 4e-7 (mobile) and 2e-6 (MobileNetV2), worst face 2e-5. Allowed: mean 5e-5,
+       worst 2e-4 (an error of 2 %).
 int8   Ranges of about 6 standard deviations in 255 steps: an error of 0.7 to 1.4 % a tensor, 7 to 10 % after 50 of them,
-       1 - cosine 2.5e-3 to 5e-3. Measured: mean 3e-3 to 4e-3, worst face 3e-2. Allowed: mean 0.02 (an error of 20 %, twice
-       what the steps explain), worst 0.10 (45 %: a face outside every range the calibration saw).
+       1 - cosine 2.5e-3 to 5e-3. Measured: mean 1e-3 (mobile) and 4e-3 (MobileNetV2), worst face 3e-3 and 3e-2. Allowed:
+       mean 0.02 (an error of 20 %, twice what the steps explain), worst 0.10 (45 %: a face outside every range seen).
 
 Accuracy: refused when the whole 95 % interval of the difference to the float network lies below -`points`, that is when
 the loss is proven greater. On few people the interval is wide and the cosines decide.
@@ -23,7 +24,8 @@ the loss is proven greater. On few people the interval is wide and the cosines d
 Tolerance of the self-test (1 - cosine to the golden embedding), by engine: float sums in another order 1e-5; half precision
 on a GPU 1e-3 (measured 5e-5); int8 on another CPU 1e-3: every output number one step off, not two (a step is 2.7 % of an
 embedding number's deviation, 1 - cosine 4e-4); int8 kernels that round otherwise (tflite-runtime's plain ones, GPUs that
-compute int8 files in float, ONNX Runtime without VNNI) as much as quantization itself: 0.02.
+compute int8 files in float, ONNX Runtime without VNNI) as much as quantization itself
+(measured between XNNPACK and the plain kernels: 8e-3, the reference ones 1.4e-2): 0.03.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class Recipe:
 
 FP32, FP16, INT8 = Limits(1 - 1e-6, 1 - 1e-6, 0.1), Limits(1 - 5e-5, 1 - 2e-4, 0.25), Limits(0.98, 0.90, 1.0)
 _FLOAT_TFLITE = {"litert": 1e-5, "tflite-runtime": 1e-5, "litert-gpu": 1e-3}
-_INT8_TFLITE = {"litert": 1e-3, "tflite-runtime": 0.02, "litert-gpu": 0.02}
+_INT8_TFLITE = {"litert": 1e-3, "tflite-runtime": 0.03, "litert-gpu": 0.03}
 
 RECIPES: dict[str, Recipe] = {
     recipe.suffix: recipe
@@ -74,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("fp16", "tflite", FP16, _FLOAT_TFLITE, "float_casting_wfp16"),
         Recipe("int8", "tflite", INT8, _INT8_TFLITE, "static_wi8_ai8"),
         Recipe("fp32", "onnx", FP32, {"onnxruntime": 1e-5}),
-        Recipe("int8", "onnx", INT8, {"onnxruntime": 0.02}),
+        Recipe("int8", "onnx", INT8, {"onnxruntime": 0.03}),
     )
 }
 """By suffix, in the order in which they are made."""

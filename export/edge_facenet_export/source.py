@@ -22,6 +22,8 @@ from .calibrate import representative
 PROOF_FACES = 1000
 """Most faces that parity and thresholds are measured on: half a million pairs, enough for a FAR of 1e-5."""
 
+_BATCH = 32
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -104,5 +106,5 @@ def proof_rows(crops: CropSet, split: Split, seed: int = 0) -> npt.NDArray[np.in
 
 def _embed(model: Any, faces: Pixels) -> npt.NDArray[np.float32]:
     images = PixelSpec(faces.shape[1]).tensor(faces)
-    raw: npt.NDArray[np.float32] = np.asarray(model.predict(images, batch_size=32, verbose=0), np.float32)
-    return raw
+    parts = [np.asarray(model(images[at : at + _BATCH], training=False)) for at in range(0, len(images), _BATCH)]
+    return np.concatenate(parts).astype(np.float32)
