@@ -103,17 +103,17 @@ def examine(entry: Entry, finder: FaceFinder, rules: Rules) -> Found | Rejection
 
 def cut(photo: Photo, finder: FaceFinder, rules: Rules) -> Found | str:
     """The subject's crop, or why there is none."""
-    faces, count = finder.find(photo.pixels, most=1)
-    if not faces:
-        return f"No face found ({_light(photo.luminance)})."
-    face = faces[0]
-    if abs(face.tilt) > LEVEL_DEGREES:
-        return f"The face lies at {face.tilt:.0f} degrees, the limit is {LEVEL_DEGREES:g}."
     size = rules.layout.size
     try:
+        faces, count = finder.find(photo.pixels, most=1)
+        if not faces:
+            return f"No face found ({_light(photo.luminance)})."
+        face = faces[0]
         matrix = similarity(face.points, target(size, rules.layout.margin))
     except InputError as error:
         return str(error)
+    if abs(face.tilt) > LEVEL_DEGREES:
+        return f"The face lies at {face.tilt:.0f} degrees, the limit is {LEVEL_DEGREES:g}."
     share, cut_off = outside(matrix, photo.pixels.shape, size, rules.layout.margin)
     if cut_off > rules.most_cut:
         return f"{cut_off:.0%} of the face lies outside the photo, the limit is {rules.most_cut:.0%}."

@@ -96,7 +96,7 @@ class FaceFinder:
         return all(d.score < face.score for d in self._detector.detect(photo, 2))
 
     def _detections(self, photo: Pixels, turns: int) -> list[Detection]:
-        found = self._detector.detect(photo, turns)
+        found = [d for d in self._detector.detect(photo, turns) if np.isfinite([*d.box, *d.points.reshape(-1)]).all()]
         return sorted(found, key=lambda d: -prominence(d, photo.shape))
 
     def _face(self, photo: Pixels, detection: Detection) -> Face:
