@@ -86,16 +86,18 @@ def _untrained(faces: Faces, network: Network | None) -> Baseline:
 
 
 def _random_embeddings(faces: Faces, network: Network) -> Rows:
-    import keras
-
+    from edge_facenet.engines.native_output import caught
     from edge_facenet.pixels import PixelSpec
     from edge_facenet.train.backbones import build
+    from edge_facenet.train.backend import keras
+    from edge_facenet.verification.baselines import unit
 
-    keras.utils.set_random_seed(network.seed)
-    model: Any = build(network.name, size=network.size, width=network.width, dimension=network.dimension)
+    keras("The untrained network").utils.set_random_seed(network.seed)
     tensor = PixelSpec(size=network.size).tensor(faces.cut(network.size))
-    parts = [np.asarray(model(tensor[at : at + _BATCH], training=False)) for at in range(0, len(tensor), _BATCH)]
-    return np.concatenate(parts)
+    with caught(2):  # TensorFlow greets on stderr when it first computes
+        model: Any = build(network.name, size=network.size, width=network.width, dimension=network.dimension)
+        parts = [np.asarray(model(tensor[at : at + _BATCH], training=False)) for at in range(0, len(tensor), _BATCH)]
+    return unit(np.concatenate(parts))
 
 
 def _judged(name: str, what: str, faces: Faces, embeddings: Rows) -> Baseline:

@@ -263,7 +263,8 @@ class Bench:
     def _gap(self, track: _Track, other: _Track) -> Gap:
         assert track.embeddings is not None and other.embeddings is not None
         found = self._faces.difference(track.embeddings, other.embeddings)
-        return Gap(track.entry.artifact.name, other.entry.artifact.name, round(found.points, 3), found.interval)
+        this, that = track.entry.artifact, other.entry.artifact
+        return Gap(this.name, this.sha256, that.name, round(found.points, 3), found.interval)
 
     def _step(self, counts: bool = True) -> None:
         self._done += counts

@@ -145,7 +145,10 @@ def _recipes(report: Report) -> Iterator[str]:
     if not rows:
         return
     yield '<h2>Does a smaller recipe pay here?</h2><div class="card scroll"><table class="stack"><thead><tr>'
-    yield "".join(f"<th>{escape(name)}</th>" for name in words.RECIPES) + "</tr></thead><tbody>"
+    yield (
+        "".join(f"<th{' class=text' if name == 'Lane' else ''}>{escape(name)}</th>" for name in words.RECIPES)
+        + "</tr></thead><tbody>"
+    )
     for valid, (name, *cells) in rows:
         filled = (
             f'<td data-label="{escape(k)}">{escape(v)}</td>' for k, v in zip(words.RECIPES[1:], cells, strict=True)

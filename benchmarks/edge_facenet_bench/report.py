@@ -119,8 +119,8 @@ def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
         title="Face embedders, measured",
         date=newest.date,
         rows=tuple(_row(_on_these_faces(one, facts)) for one in latest),
-        ratios=_ratios(latest),
-        gaps=facts.gaps if facts else (),
+        ratios=_ratios(latest, records),
+        gaps=_gaps(runs, facts, latest),
         baselines=facts.baselines if facts else (),
         machines=_machines(order),
         plan=newest.plan,
@@ -222,18 +222,38 @@ def _rounded(summary: Summary | None) -> Summary | None:
     return dataclasses.replace(summary, quarters_ms=tuple(round(v, 4) for v in summary.quarters_ms), **values)
 
 
-def _ratios(records: Sequence[Record]) -> tuple[Ratio, ...]:
+def _ratios(latest: Sequence[Record], records: Sequence[Record]) -> tuple[Ratio, ...]:
+    """For each file and lane shown, the newest run in which it was measured beside its fp32."""
+    newest_first = sorted(records, key=lambda one: (one.date, one.run), reverse=True)
     found = []
-    for one in records:
-        for base in records:
-            if not _comparable(one, base):
-                continue
-            if values := ratio(one.burst, base.burst):
-                median, low, high = (round(value, 3) for value in values)
-                rounds = min(len(one.burst), len(base.burst))
-                valid = one.valid and base.valid
-                found.append(Ratio(one.artifact.name, base.artifact.name, one.label, median, low, high, rounds, valid))
+    for shown in latest:
+        pairs = (
+            (one, base)
+            for one in newest_first
+            if (one.artifact, one.asked, one.machine.cpu) == (shown.artifact, shown.asked, shown.machine.cpu)
+            for base in records
+            if _comparable(one, base)
+        )
+        if ratios := next((made for one, base in pairs if (made := _ratio(one, base))), None):
+            found.append(ratios)
     return tuple(found)
+
+
+def _ratio(one: Record, base: Record) -> Ratio | None:
+    values = ratio(one.burst, base.burst)
+    if values is None:
+        return None
+    median, low, high = (round(value, 3) for value in values)
+    return Ratio(
+        artifact=one.artifact.name,
+        reference=base.artifact.name,
+        lane=one.label,
+        median=median,
+        low=low,
+        high=high,
+        rounds=min(len(one.burst), len(base.burst)),
+        valid=one.valid and base.valid,
+    )
 
 
 def _comparable(one: Record, base: Record) -> bool:
@@ -262,6 +282,18 @@ def _warning(run: Run | None) -> str | None:
         f"strangers apart, and the classical Fisherfaces may well beat it here. These figures show that every step works, "
         f"and how well; they do not recommend this network for use."
     )
+
+
+def _gaps(runs: Sequence[Run], facts: Run | None, latest: Sequence[Record]) -> tuple[Gap, ...]:
+    """The newest accuracy difference of each file shown, on the report's faces."""
+    if facts is None or facts.data is None:
+        return ()
+    shown = {(one.artifact.name, one.artifact.sha256) for one in latest}
+    found: dict[str, Gap] = {}
+    for run in sorted(runs, key=lambda one: (one.date, one.run)):
+        if run.data is not None and run.data.sha256 == facts.data.sha256:
+            found |= {gap.artifact: gap for gap in run.gaps if (gap.artifact, gap.sha256) in shown}
+    return tuple(found.values())
 
 
 def _sentences(records: Sequence[Record], run: Run | None) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Gap:
     """Accuracy of one recipe minus that of another of the same network, on the same pairs and engine."""
 
     artifact: str = doc("name of the manifest")
+    sha256: str = doc("of its model file")
     reference: str = doc("name of the other one")
     points: float = doc("balanced accuracy, percentage points")
     interval: tuple[float, float] | None = doc("95 % paired bootstrap interval over identities", None)

@@ -104,8 +104,10 @@ FORMATS = {"tflite": "TFLite", "onnx": "ONNX"}
 
 
 def faster(found: Ratio) -> str:
-    """'1.33x as fast', or '1.20x the time: slower'."""
-    return f"{1 / found.median:.2f}x as fast" if found.median <= 1 else f"{found.median:.2f}x the time: slower"
+    """'1.33x as fast', 'as fast', or '1.20x the time: slower'."""
+    if abs(found.median - 1) < 0.03:  # rounds of one file against itself differ by as much
+        return "as fast"
+    return f"{1 / found.median:.2f}x as fast" if found.median < 1 else f"{found.median:.2f}x the time: slower"
 
 
 RECIPES = ("Against fp32", "Lane", "Share of its time", "That is", "Rounds", "Accuracy, points (95 %)")
@@ -138,7 +140,7 @@ def plan(report: Report) -> str:
     """How it was measured, in a few sentences."""
     p = report.plan
     paced = (
-        f" Paced calls start every {p.period_ms:g} ms, for {p.paced_seconds:g} s."
+        f" Paced calls start every {p.period_ms:g} ms, for {p.paced_seconds:.2g} s."
         if p.paced_seconds
         else " No paced calls were made."
     )
@@ -153,7 +155,10 @@ def plan(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """The one figure to take away: the most accurate valid lane, among equals (standard error) the fastest."""
+    """The one figure to take away: of the valid lanes within one point of the best accuracy, the fastest.
+
+    One point is what a recipe may cost; one-thread lanes go first.
+    """
     rows = [row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None]
     known = [(row, row.accuracy) for row in rows if row.accuracy is not None]
     if not rows:
@@ -162,7 +167,7 @@ def headline(report: Report) -> str:
         best = min(rows, key=_latency)
         return f"Fastest: {model(best)} on {best.lane}, {_pace(best)}, {megabytes(best.bytes)}."
     top = max(found.accuracy for _, found in known)
-    equal = [row for row, found in known if found.accuracy >= top - found.accuracy_se and row.threads == 1]
+    equal = [row for row, found in known if found.accuracy >= top - 1 and row.threads == 1]
     best = min(equal or [row for row, _ in known], key=_latency)
     return (
         f"{model(best)}: {percent(best.accuracy)} of pairs decided rightly on people never seen before, "
@@ -202,7 +207,8 @@ def remarks(row: Row) -> list[str]:
     said = [*row.reasons, *row.notes]
     if row.agreement is not None and (row.status == "parity" or not row.valid):
         found = row.agreement
-        said.append(f"cosine to {found.reference}: lowest {found.cosine_min:.6f} over {found.faces} faces")
+        apart = max(1 - found.cosine_min, 0)
+        said.append(f"1 − cosine to {found.reference}: at most {apart:.0e} over {found.faces} faces")
     return said
 
 

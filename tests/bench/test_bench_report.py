@@ -72,7 +72,7 @@ def facts() -> Run:
         "0.1.0",
         data,
         baselines,
-        (Gap("orl-int8", "orl-fp32", 0.13, (-0.6, 0.7)),),
+        (Gap("orl-int8", "0" * 64, "orl-fp32", 0.13, (-0.6, 0.7)),),
     )
 
 
@@ -149,6 +149,17 @@ def test_ratios_come_from_one_run_and_the_same_lane(built: report.Report) -> Non
     assert not built.ratios[1].valid
     other = [dataclasses.replace(one, run="R2") if one.artifact.recipe == "int8" else one for one in records()]
     assert report.build(other, []).ratios == ()
+
+
+def test_measuring_one_file_again_keeps_what_the_older_run_compared() -> None:
+    again = dataclasses.replace(records()[0], run="R2", date="2099-01-01T00:00:00+00:00")
+    later = dataclasses.replace(facts(), run="R2", date="2099-01-01T00:00:00+00:00", gaps=())
+    both = report.build([*records(), again], [facts(), later])
+    assert next(r.artifact for r in both.ratios) == "orl-int8" and [g.artifact for g in both.gaps] == ["orl-int8"]
+    retrained = [
+        dataclasses.replace(r, artifact=dataclasses.replace(r.artifact, sha256="1" * 64)) for r in records()[2:4]
+    ]
+    assert report.build([*retrained, again], [facts(), later]).gaps == ()
 
 
 def test_the_newest_record_of_a_lane_is_shown_and_other_machines_stand_beside(built: report.Report) -> None:
