@@ -24,6 +24,7 @@ from ..schema import doc, from_json, to_json
 from ..verification import Split, read_split
 from . import backbones, config
 from .config import TrainConfig
+from .weights_file import weights_h5
 
 WEIGHTS, AVERAGED, STATE, REST = "weights.weights.h5", "averaged.weights.h5", "state.json", "optimizer.npz"
 _WRITING = ".writing-"
@@ -153,9 +154,9 @@ def _write_weights(folder: Path, learner: Any, vessel: Any) -> None:
     from keras import ops
 
     vessel.set_weights(learner.network.get_weights())
-    vessel.save_weights(folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(weights_h5(vessel))
     if learner.average is not None:
-        learner.average.save_weights(folder / AVERAGED)
+        (folder / AVERAGED).write_bytes(weights_h5(learner.average))
     arrays = {f"{n:05d}": np.asarray(ops.convert_to_numpy(v)) for n, v in enumerate(learner.state())}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stubs take allow_pickle for one of these
@@ -166,11 +167,10 @@ def _write_weights(folder: Path, learner: Any, vessel: Any) -> None:
 def _explained(final: Path, writing: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # h5py turns a full disk into either
+    except OSError as error:
         shutil.rmtree(writing, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise OutputError(
-            f"Cannot write checkpoint {final}: {reason}. Earlier checkpoints are whole: make room and start `train` again."
+            f"Cannot write checkpoint {final}: {error.strerror or error}. Earlier checkpoints are whole: make room and start `train` again."
         ) from error
 
 

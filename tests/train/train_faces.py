@@ -72,14 +72,21 @@ def tiny(steps: int = 4, *assignments: str) -> TrainConfig:
 
 def arrays(checkpoint: Path) -> dict[str, np.ndarray]:
     """Every array of a checkpoint's folder, by file and name."""
+    found: dict[str, np.ndarray] = {}
+    for path in sorted(checkpoint.glob("*.h5")):
+        found |= {f"{path.name}:{name}": array for name, array in h5_arrays(path).items()}
+    with np.load(checkpoint / "optimizer.npz") as rest:
+        found |= {f"optimizer:{name}": rest[name] for name in rest.files}
+    return found
+
+
+def h5_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an HDF5 file, by name."""
     import h5py
 
     found: dict[str, np.ndarray] = {}
-    for path in sorted(checkpoint.glob("*.h5")):
-        with h5py.File(path) as file:
-            file.visititems(lambda name, item, at=path.name: _keep(found, f"{at}:{name}", item))
-    with np.load(checkpoint / "optimizer.npz") as rest:
-        found |= {f"optimizer:{name}": rest[name] for name in rest.files}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: _keep(found, name, item))
     return found
 
 
