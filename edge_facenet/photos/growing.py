@@ -68,13 +68,17 @@ class CropSetWriter:
         """How often the process died while it held a photo, by photo; only those without an outcome."""
         self._journal = self._shard = self._lock = _CLOSED
         self._synced = time.monotonic()
-        with as_output_error(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = lock(self.folder)
-            finish_move(self.folder)
-            self._work.mkdir(exist_ok=True)
-            self._journal = os.open(self._work / JOURNAL, _FLAGS, 0o666)
-            self._resume()
+        try:
+            with as_output_error(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._lock = lock(self.folder)
+                finish_move(self.folder)
+                self._work.mkdir(exist_ok=True)
+                self._journal = os.open(self._work / JOURNAL, _FLAGS, 0o666)
+                self._resume()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> CropSetWriter:
         return self
