@@ -59,7 +59,8 @@ def export(
         OutputError: `out` cannot be written; what was there before is untouched.
     """
     check_place(out)
-    restored, cropset = load_embedder(run), CropSet.open(crops)
+    cropset = CropSet.open(crops)
+    restored = load_embedder(run)
     source = gather(restored, cropset, options.calibration_faces)
     options.budget.check_muladds(source.costs, restored.backbone)
     description = describe(restored, cropset, options.name or restored.backbone, options.licence)

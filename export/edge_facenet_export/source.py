@@ -106,5 +106,8 @@ def proof_rows(crops: CropSet, split: Split, seed: int = 0) -> npt.NDArray[np.in
 
 def _embed(model: Any, faces: Pixels) -> npt.NDArray[np.float32]:
     images = PixelSpec(faces.shape[1]).tensor(faces)
-    parts = [np.asarray(model(images[at : at + _BATCH], training=False)) for at in range(0, len(images), _BATCH)]
+    from keras import ops
+
+    batches = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
+    parts = [ops.convert_to_numpy(model(batch, training=False)) for batch in batches]
     return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,179 @@
+"""What `export` writes: five artifacts, each proven, the same bytes again."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import World
+from edge_facenet_export import calibrate, source
+from edge_facenet_export.count import count
+from edge_facenet_export.recipes import RECIPES
+from edge_facenet_export.tflite_file import TFLiteFile
+
+import edge_facenet
+from edge_facenet import manifest
+from edge_facenet.engines import open_engine
+from edge_facenet.engines.litert import delegation
+
+
+def read(world: World, suffix: str) -> tuple[manifest.Manifest, bytes]:
+    return manifest.open_artifact(world.out / f"small-{suffix}.json")
+
+
+def test_one_artifact_per_recipe_and_nothing_else(world: World) -> None:
+    assert [path.name for path in world.written] == [f"small-{suffix}.json" for suffix in RECIPES]
+    models = {manifest.read(path).file for path in world.written}
+    assert {path.name for path in world.out.iterdir()} == models | {path.name for path in world.written}
+
+
+@pytest.mark.parametrize("suffix", RECIPES)
+def test_the_manifest_tells_everything(world: World, suffix: str) -> None:
+    found = manifest.read(world.out / f"small-{suffix}.json")
+    cost, parity, thresholds = found.cost, found.parity, found.thresholds
+    assert cost and parity and thresholds and found.self_test and found.provenance and found.versions
+    assert cost.bytes == (world.out / found.file).stat().st_size
+    assert cost.muladds == sum(layer.muladds for layer in count(world.out / found.file))
+    assert (
+        parity.crops == 30
+        and parity.pairs == 435
+        and parity.interval[0] <= parity.accuracy_difference <= parity.interval[1]
+    )
+    assert (thresholds.identities, thresholds.genuine, thresholds.impostor) == (5, 75, 360)
+    assert [t.far for t in thresholds.at] == [1e-1, 1e-2, 1e-3, 1e-4]
+    assert thresholds.at[1].cosine is not None and thresholds.at[3].note  # 360 impostor pairs do not show 1 in 10,000
+    assert found.unit_output and found.family == "mobile" and found.dimension == 128 and found.template == "arcface-112"
+    assert "7 people" in found.provenance.data[0] and "step 10 of 10, seed 1" in str(found.provenance.preset)
+    assert set(found.versions) >= {"edge-facenet", "keras", "numpy"}
+
+
+@pytest.mark.parametrize("suffix", RECIPES)
+def test_users_can_load_it(world: World, suffix: str) -> None:
+    """The path users take: manifest, engine, self-test, embedding; alone and in company the same (C051)."""
+    embedder = edge_facenet.load(world.out / f"small-{suffix}.json")
+    faces = world.crops.cut(range(8), 112)
+    rows = embedder.embed(faces)
+    assert rows.shape == (8, 128) and np.abs(np.linalg.norm(rows, axis=1) - 1).max() < 1e-6
+    alone = embedder.embed(faces[3:4])[0]
+    assert np.abs(rows[3] - alone).max() <= 1e-5
+
+
+@pytest.mark.parametrize("suffix", RECIPES)
+def test_the_file_itself_gives_unit_length(world: World, suffix: str) -> None:
+    """float32 rounding of 128 squares, and 2^-23 beside a sum of about 1: two parts in a million at most."""
+    found, model = read(world, suffix)
+    engine = open_engine(model)
+    assert [(spec.name, spec.shape) for spec in engine.outputs] == [("embedding", (1, 128))]
+    assert engine.inputs[0].name == "image"
+    tensor = found.pixels.tensor(world.crops.cut(range(20), 32))
+    lengths = [float(np.linalg.norm(engine.run([face[None]])[0])) for face in tensor]
+    assert np.abs(np.array(lengths) - 1).max() < 2e-6
+
+
+@pytest.mark.parametrize("suffix", ["fp32", "fp16", "int8"])
+def test_wholly_one_xnnpack_partition(world: World, suffix: str) -> None:
+    found = delegation(read(world, suffix)[1])
+    assert (found.partitions, found.left, found.delegated) == (1, (), found.nodes)
+    assert "XNNPACK" in manifest.read(world.out / f"small-{suffix}.json").targets[0]
+
+
+def test_an_int8_input_is_the_pixel_with_its_highest_bit_turned(world: World) -> None:
+    found, model = read(world, "int8")
+    assert found.pixels.is_xor and found.pixels.quantization == (1 / 128, 0)
+    assert open_engine(model).inputs[0].quantization == (1 / 128, 0)
+    assert open_engine(model).inputs[0].dtype == np.int8
+    assert found.quantizer_recipe == "static_wi8_ai8"
+
+
+def test_the_norm_is_written_with_operators_every_delegate_takes(world: World) -> None:
+    file = TFLiteFile(read(world, "int8")[1])
+    tail = [operator.kind for operator in file.operators][-6:]
+    assert tail == ["DEQUANTIZE", "MUL", "SUM", "ADD", "RSQRT", "MUL"]
+    assert {file.dtype(t) for o in file.operators[-5:] for t in o.outputs} == {"FLOAT32"}
+    kinds = {operator.kind for operator in TFLiteFile(read(world, "fp32")[1]).operators}
+    assert "L2_NORMALIZATION" not in kinds and not kinds & {"SHAPE", "STRIDED_SLICE", "PACK"}  # C077
+
+
+def test_fp16_weighs_half(world: World) -> None:
+    sizes = {suffix: len(read(world, suffix)[1]) for suffix in RECIPES}
+    assert sizes["fp16"] < 0.6 * sizes["fp32"] and sizes["int8"] < 0.35 * sizes["fp32"]
+
+
+def test_layer_names_are_the_keras_layers(world: World) -> None:
+    for suffix in ("fp32", "int8", "fp32-onnx"):
+        names = [layer.name for layer in count(read(world, suffix)[1])]
+        assert names[0].startswith("stage0_down_conv.") and names[-1].startswith("embedding_dense.")
+        assert names[-2].startswith("head_places.")
+
+
+def test_test_people_are_never_touched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_facenet.photos.cropset import CropSet
+    from edge_facenet.train.checkpoint import load_embedder
+
+    seen: set[int] = set()
+    cut = CropSet.cut
+    monkeypatch.setattr(CropSet, "cut", lambda self, rows, size: seen.update(map(int, rows)) or cut(self, rows, size))
+    source.gather(load_embedder(world.run), world.crops, 100)
+    people = {world.crops.rows[row].identity for row in seen}
+    assert people == {f"s{n}" for n in range(1, 13)}
+
+
+def test_calibration_and_proof_faces_are_disjoint_and_seeded(world: World) -> None:
+    from edge_facenet.verification import read_split
+
+    split = read_split(world.run / "split.json")
+    faces = calibrate.representative(world.crops, split, 32, 10, seed=4)
+    assert faces.shape == (10, 32, 32, 3) and np.array_equal(
+        faces, calibrate.representative(world.crops, split, 32, 10, 4)
+    )
+    assert not np.array_equal(faces, calibrate.representative(world.crops, split, 32, 10, seed=5))
+    assert len(calibrate.representative(world.crops, split, 32, 1000)) == 42
+    rows = source.proof_rows(world.crops, split)
+    assert {world.crops.rows[row].identity for row in rows} == set(split.calibrate)
+
+
+def test_many_proof_faces_are_drawn_evenly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_facenet.verification import read_split
+
+    monkeypatch.setattr(source, "PROOF_FACES", 11)
+    rows = source.proof_rows(world.crops, read_split(world.run / "split.json"))
+    _, counts = np.unique(world.crops.labels[rows], return_counts=True)
+    assert len(rows) == 11 and sorted(counts) == [2, 2, 2, 2, 3]
+
+
+AGAIN = """
+import sys
+from pathlib import Path
+from keras import Input, Model, layers
+from edge_facenet_export import pipeline, recipes
+x = Input((8, 8, 3)); Model(x, layers.Conv2D(4, 3)(x))  # another network first: counters of names move on
+pipeline.export(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), pipeline.Options(name="small"))
+"""
+
+
+def test_another_process_writes_the_same_bytes(world: World, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", AGAIN, str(world.run), str(world.crops.path), str(tmp_path)]
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(words, check=True, env=environment, capture_output=True)
+    again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert again == {path.name: path.read_bytes() for path in world.out.iterdir()}
+
+
+def test_nothing_of_this_machine_stands_in_the_files(world: World) -> None:
+    here = re.compile(rb"/tmp/|/home/|/root/|/work/|site-packages")
+    for path in world.out.iterdir():
+        assert not here.search(path.read_bytes()), path.name
+
+
+def test_registry_and_converters_agree(world: World) -> None:
+    from edge_facenet_export.convert import _CONVERTERS
+
+    assert set(_CONVERTERS) == set(RECIPES)
+    described: Any = {name: recipe.tolerance for name, recipe in RECIPES.items()}
+    assert all("litert" in t or "onnxruntime" in t for t in described.values())
