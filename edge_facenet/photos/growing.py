@@ -166,7 +166,9 @@ class CropSetWriter:
                 versions=self.recipe.versions,
                 notes=tuple(notes),
             )
-            files.write_json(self._work / SEAL, to_json(seal))  # from here on the move will be finished, by whomever
+            files.write_json(
+                self._work / SEAL, to_json(seal.signed())
+            )  # from here on the move will be finished, by whomever
             self.close()
             finish_move(self.folder)
         return CropSet.open(self.folder, verify=False)

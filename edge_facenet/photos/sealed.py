@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from edge_facenet import files
 from edge_facenet.errors import InputError
-from edge_facenet.schema import doc, from_json
+from edge_facenet.schema import doc, from_json, to_json
 
 from .rows import CropRow, Rejection, natural_key, read_index, read_rejected
 
@@ -62,6 +63,12 @@ class Seal:
     versions: dict[str, str] = doc("packages it was made with")
     notes: tuple[str, ...] = doc("what a person should know about these photos (colliding names, links)", ())
     schema: int = doc("version of this schema", SCHEMA_VERSION)
+    digest: str = doc("sha256 of this file with this field empty", "")
+
+    def signed(self) -> Seal:
+        """The same with its digest."""
+        plain = dataclasses.replace(self, digest="")
+        return dataclasses.replace(plain, digest=files.sha256(files.canonical_json(to_json(plain)).encode()))
 
 
 class CropSet:
@@ -217,7 +224,7 @@ def read_seal(path: Path) -> tuple[Seal, str]:
     seal = from_json(Seal, value, str(file), InputError)
     if not seal.sealed:
         raise InputError(f"The crop set {path} is not finished. Run the same edge-facenet prepare again to go on.")
-    if any(Path(s.file).name != s.file for s in seal.shards):
+    if seal != seal.signed() or any(Path(s.file).name != s.file for s in seal.shards):
         raise _damaged(path, SEAL)
     return seal, files.sha256(content)
 

@@ -1,0 +1,97 @@
+"""`edge-facenet prepare` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge_facenet.cli.main import main
+from edge_facenet.photos import models, orl
+from edge_facenet.photos.cropset import CropSet
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The command line in this process, with what it wrote to the file descriptors."""
+
+    def run(*words: object) -> Done:
+        with pytest.raises(SystemExit) as caught:
+            main(["prepare", *map(str, words)])
+        out, err = capfd.readouterr()
+        assert isinstance(caught.value.code, int)
+        return Done(caught.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    if not models.status().complete:
+        pytest.skip("needs the face models: edge-facenet setup")
+    folder = tmp_path / "my photos 😀"
+    for name, person in (("s1", "Zoë Ś"), ("s2", "Bob")):
+        for number in (1, 2):
+            (folder / person).mkdir(parents=True, exist_ok=True)
+            shutil.copy(orl.folder() / name / f"{number}.pgm", folder / person / f"{number}.pgm")
+    (folder / "Bob" / "letter.jpg").write_text("Dear Bob")
+    return folder
+
+
+def test_a_folder_with_spaces_accents_and_emoji(photos: Path, tmp_path: Path, call: Callable[..., Done]) -> None:
+    done = call(photos, tmp_path / "out ü")
+    assert done.code == 0 and done.err == ""
+    assert "5 files = 4 crops of 2 people + 1 rejected" in done.out and "text, not a picture" in done.out
+    assert str(tmp_path / "out ü") in done.out
+    assert CropSet.open(tmp_path / "out ü").identities == ("Bob", "Zoë Ś")
+    again = json.loads(call(photos, tmp_path / "out ü", "--json").out)
+    assert again["unchanged"] and again["looked_at"] == 0 and again["photos"] == again["crops"] + again["rejected"] == 5
+
+
+def test_mistakes_are_one_sentence_and_destroy_nothing(photos: Path, tmp_path: Path, call: Callable[..., Done]) -> None:
+    empty, text = tmp_path / "empty", tmp_path / "text"
+    empty.mkdir()
+    text.mkdir()
+    (text / "a.jpg").write_text("no")
+    for words, code, part in (
+        ((tmp_path / "nowhere", tmp_path / "o"), 3, "There is no folder"),
+        ((empty, tmp_path / "o"), 3, "There are no files in"),
+        ((text, tmp_path / "o"), 3, "None of 1 files gave a crop: 'a.jpg': This is text"),
+        ((photos, text), 8, "holds something else"),
+        ((photos, "/proc/o"), 8, "Cannot write"),
+        ((photos, tmp_path / "o", "--size", "33"), 7, "must be even"),
+        (("orl", photos, tmp_path / "o"), 7, "orl stands alone"),
+    ):
+        done = call(*words)
+        assert done.code == code and part in done.err, done.err
+        assert done.err.count("\n") == 1 and "Traceback" not in done.err
+        assert not (tmp_path / "o").exists()
+    assert sorted(os.listdir(text)) == ["a.jpg"]
+
+
+def test_without_the_face_models_the_command_is_named(
+    photos: Path, tmp_path: Path, call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_FACENET_HOME", str(tmp_path / "home"))
+    done = call(photos, tmp_path / "out")
+    assert done.code == 6 and "Type: edge-facenet setup" in done.err and not (tmp_path / "out").exists()
+
+
+def test_the_word_orl_gives_all_four_hundred(tmp_path: Path, photos: Path, call: Callable[..., Done]) -> None:
+    value = json.loads(call("orl", tmp_path / "orl", "--json").out)
+    assert (value["photos"], value["crops"], value["rejected"], value["identities"]) == (400, 400, 0, 40)
+    crops = CropSet.open(tmp_path / "orl")
+    assert crops.identities == tuple(f"s{k}" for k in range(1, 41))
+    assert all(row.turned == 0 and row.presence > 0.5 for row in crops.rows)
