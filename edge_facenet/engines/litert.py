@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EdgeFacenetError, LaneUnavailable, ManifestError
+from . import guard
 from .base import Array, NativeEngine, TensorSpec, one_line
 from .native_output import caught
 
@@ -75,6 +76,16 @@ class TfliteRuntime(LiteRT):
 
     name = "tflite-runtime"
     package, home = "tflite-runtime", "tflite_runtime.interpreter"
+
+    def _open(self) -> Any:
+        _module(TfliteRuntime)
+        if not guard.weights_inside(self.model) or not guard.survives(self._try):
+            raise ManifestError("The model is damaged: tflite-runtime cannot read it. Export or download it again.")
+        return super()._open()
+
+    def _try(self) -> None:
+        interpreter = super()._open()
+        interpreter.invoke()
 
 
 def delegation(model: bytes, engine: type[LiteRT] = LiteRT) -> Delegation:
