@@ -146,6 +146,13 @@ def test_the_gpu_is_named_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     assert (checks.gpu().status, checks.gpu().found) == ("absent", "kills its process (SIGSEGV)")
 
 
+def test_face_models_missing_or_without_their_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "ask", lambda _: Answer(False, "blazeface-short missing in x"))
+    assert checks.face_models().cure == "edge-facenet setup"
+    monkeypatch.setattr(checks, "ask", lambda _: Answer(False, "No module named 'ai_edge_litert'"))
+    assert "litert" in checks.face_models().cure
+
+
 def test_the_processor_of_a_pi(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {
         "/proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 asimddp\nModel\t\t: Raspberry Pi 5\n",
