@@ -61,9 +61,15 @@ class Budget:
         """
         limit = getattr(self, quantity)
         if limit is not None and found > limit:
-            raise BudgetExceeded(f"{what}: {found:,g} {quantity}, {found - limit:,g} above the budget of {limit:,g}.")
+            raise BudgetExceeded(
+                f"{what}: {_plain(found)} {quantity}, {_plain(found - limit)} above the budget of {_plain(limit)}."
+            )
 
 
 def millions(count: float) -> str:
     """1416970000 -> '1,417.0 M'."""
     return f"{count / 1e6:,.1f} M"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
