@@ -116,6 +116,10 @@ class DistilObjective:
         """Mean cosine to the teacher on plain crops of held-out people, and of faces trained on."""
         return self._mirror.figures(network)
 
+    def close(self) -> None:
+        """Let go of the bank."""
+        self._lessons.close()
+
 
 def _lessons(course: Course, rows: npt.NDArray[np.int64], teacher: Teacher) -> Lessons:
     config, options = course.config, course.config.distil

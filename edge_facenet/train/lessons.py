@@ -87,6 +87,10 @@ class Lessons:
         pictures = np.stack([self._small(int(number)) for number in numbers])
         return pictures, self._bank.rows(numbers)
 
+    def close(self) -> None:
+        """Let go of the bank."""
+        self._bank.close()
+
     def _answer(self, until: int) -> None:
         """Ask the teacher for all views below `until` that the bank does not hold."""
         while len(self._bank) < until:

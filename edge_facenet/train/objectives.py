@@ -114,6 +114,10 @@ class Objective(Protocol):
         """Figures of a network in inference, every `look_every` steps, beside those of `looks.Look`."""
         ...
 
+    def close(self) -> None:
+        """Release files."""
+        ...
+
 
 class LabelObjective:
     """Softmax over the training identities, triplets within the batch, or both."""
@@ -178,6 +182,9 @@ class LabelObjective:
         """Nothing of its own."""
         return {}
 
+    def close(self) -> None:
+        """Nothing to release."""
+
 
 class Sum:
     """Two objectives side by side: each brings its own pictures, and the losses are added."""
@@ -205,6 +212,11 @@ class Sum:
         """Figures of both."""
         first, second = self.parts
         return {**first.look(network), **second.look(network)}
+
+    def close(self) -> None:
+        """Close both."""
+        for part in self.parts:
+            part.close()
 
 
 def _distil(course: Course) -> Objective:

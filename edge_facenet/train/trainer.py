@@ -102,7 +102,8 @@ class _Session:
     def run_to_end(self, saved: checkpoint.Saved | None) -> Result:
         start, end = self._restored(saved), self.config.steps
         self.monitor.begin(start)
-        with feed.ahead(self.objective.batch, start, end) as batches, _stop_asked() as stop_asked:
+        made = feed.ahead(self.objective.batch, start, end)
+        with contextlib.closing(self.objective), made as batches, _stop_asked() as stop_asked:
             for step, batch in batches:
                 self._step(step, batch)
                 if stop_asked():
