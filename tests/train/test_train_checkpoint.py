@@ -131,9 +131,8 @@ def test_weights_file_is_what_keras_reads(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("name", sorted(set(backbones.BACKBONES) - {"inception-resnet-v1"}))
-def test_weights_file_of_each_backbone(tmp_path: Path, name: str) -> None:
-    one, two = (backbones.build(name, size=backbones.BACKBONES[name].least_size, width=0.25) for _ in range(2))
+def test_weights_file_of_mobile(tmp_path: Path) -> None:
+    one, two = (backbones.build("mobile", size=32, width=0.1) for _ in range(2))
     (tmp_path / "w.weights.h5").write_bytes(weights_h5(one))
     two.load_weights(tmp_path / "w.weights.h5")
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))

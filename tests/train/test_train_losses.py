@@ -136,11 +136,9 @@ def test_c047_labels_beyond_half_precision() -> None:
     head = CosineHead(8, 80_000, scale=30.0)
     e = ops.cast(_unit_rows(6, rows=2, dimension=8), "float16")
     labels = np.array([79_997, 79_998], np.int32)
-    optimizer = keras.optimizers.Adam(0.1)
-    optimizer.build(head.trainable_variables)
     for _ in range(50):
         with tf.GradientTape() as tape:
             loss = losses.smoothed_cross_entropy(head(losses.unit(e)), labels, 0.0)
-        optimizer.apply(tape.gradient(loss, [head.directions.value]), head.trainable_variables)
+        head.directions.assign_sub(0.01 * tape.gradient(loss, head.directions.value))
         assert np.isfinite(loss.numpy())
     assert _value(ops.argmax(head(losses.unit(e)), axis=-1)).tolist() == labels.tolist()

@@ -77,7 +77,7 @@ def test_what_load_embedder_gives(undisturbed: Path, eight_people: CropSet) -> N
 
 def test_averaged_weights_are_the_average(run: Path, eight_people: CropSet) -> None:
     """Two steps: average = init, then kept 1/8 (+7/8 of the weights before step 1), then 2/9 (+7/9 before step 2)."""
-    trainer.train(eight_people, run, tiny(2, "average=0.99", "save_every=1"))
+    trainer.train(eight_people, run, tiny(2, "average=0.99", "save_every=1", "seed=1"))
     first, second = (arrays(run / f"step-000000{n}") for n in (1, 2))
     kernels = [name for name in first if name.startswith("averaged") and name.endswith("conv2d/vars/0")]
     assert kernels
@@ -103,28 +103,25 @@ def _killed(crops: CropSet, run: Path, wait: float, *assignments: str) -> None:
     assert child.returncode in (-signal.SIGKILL, 0), said.decode()
 
 
-def test_kill_9_and_the_same_command_again_ends_with_the_same_bits(
+def test_killed_stopped_and_gone_on_it_ends_with_the_same_bits(
     undisturbed: Path, run: Path, eight_people: CropSet
 ) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(2):
-        _killed(eight_people, run, rng.uniform(0, 0.05), *EVERYTHING)
-    trainer.train(eight_people, run, tiny(8, *EVERYTHING))
-    assert _same(run / "step-0000008", undisturbed / "step-0000008")
-    assert not [path for path in run.iterdir() if path.name.startswith(".writing")]
+    """kill -9 after the first checkpoint, then SIGTERM in the middle, then left alone (20 kills: tests/soak)."""
+    _killed(eight_people, run, 0.01, *EVERYTHING)
 
-
-def test_stopped_politely_it_saves_first_and_goes_on(undisturbed: Path, run: Path, eight_people: CropSet) -> None:
     def stop(done: int, total: int) -> None:
-        if done == 3:
+        if done == 5:
             signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(KeyboardInterrupt):
-        trainer.train(eight_people, run, tiny(8, *EVERYTHING), trainer.Listeners(on_progress=stop))
-    assert "step-0000003" in _folders(run)
+    if "step-0000006" not in _folders(run):  # the child was killed in time
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(eight_people, run, tiny(8, *EVERYTHING), trainer.Listeners(on_progress=stop))
+        assert "step-0000005" in _folders(run)
     result = trainer.train(eight_people, run, tiny(8, *EVERYTHING))
-    assert (result.started_at, result.step) == (3, 8)
+    assert result.started_at >= 5 and result.step == 8
     assert _same(run / "step-0000008", undisturbed / "step-0000008")
+    assert [row["step"] for row in monitor.read_log(run / "log.csv")] == [str(step) for step in range(1, 9)]
+    assert not [path for path in run.iterdir() if path.name.startswith(".writing")]
 
 
 def test_a_finished_run_is_left_as_it_is(undisturbed: Path, eight_people: CropSet) -> None:
@@ -137,11 +134,6 @@ def test_a_finished_run_is_left_as_it_is(undisturbed: Path, eight_people: CropSe
 def test_another_configuration_is_refused_by_key(undisturbed: Path, eight_people: CropSet) -> None:
     with pytest.raises(ConfigError, match=r"optimizer.learning_rate was 0.003, now 0.01"):
         trainer.train(eight_people, undisturbed, tiny(8, *EVERYTHING, "optimizer.learning_rate=0.01"))
-
-
-def test_seed_decides(undisturbed: Path, run: Path, eight_people: CropSet) -> None:
-    trainer.train(eight_people, run, tiny(8, *EVERYTHING, "seed=1"))
-    assert not _same(run / "step-0000008", undisturbed / "step-0000008")
 
 
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before(run: Path, eight_people: CropSet) -> None:
@@ -172,23 +164,27 @@ def test_start_from_another_run(undisturbed: Path, run: Path, eight_people: Crop
         )
 
 
-def test_the_optimisers_learn(run: Path, eight_people: CropSet) -> None:
-    """Each brings the loss of eight easy people down in 12 steps."""
-    for name, rate in (("adamw", 0.02), ("sgd", 0.2), ("muon", 0.02)):
-        config = tiny(
-            12, f"optimizer.name={name}", f"optimizer.learning_rate={rate}", "schedule.warmup_least=1",
-            "optimizer.weight_decay=0.001", "save_every=100", "schedule.shape=constant-linear",
-        )  # fmt: skip
-        trainer.train(eight_people, run.with_name(name), config)
-        losses = [float(row["loss"]) for row in monitor.read_log(run.with_name(name) / "log.csv")]
-        assert np.mean(losses[-3:]) < np.mean(losses[:3]), name
-
-
-def test_mixed_precision_and_the_fused_norm(run: Path, eight_people: CropSet) -> None:
-    trainer.train(eight_people, run, tiny(2, "precision=mixed_bfloat16", "fused_norm=true", "average=0.9"))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("optimizer.name=sgd", "optimizer.learning_rate=0.2"),
+        ("optimizer.name=muon", "optimizer.learning_rate=0.02", "precision=mixed_bfloat16", "fused_norm=true"),
+    ],
+)
+def test_the_other_optimisers_learn(run: Path, eight_people: CropSet, settings: tuple[str, ...]) -> None:
+    """The loss of four easy people comes down in 12 steps; the checkpoint is float32 with ordinary layers."""
+    common = (
+        "schedule.warmup_least=1",
+        "optimizer.weight_decay=0.001",
+        "save_every=100",
+        "schedule.shape=constant-linear",
+    )
+    trainer.train(eight_people, run, tiny(12, *common, *settings))
+    losses = [float(row["loss"]) for row in monitor.read_log(run / "log.csv")]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
     restored = checkpoint.load_embedder(run)
     assert {str(w.dtype) for w in restored.model.weights} == {"float32"}
-    assert {type(layer).__name__ for layer in restored.model.layers} >= {"BatchNormalization"}
+    assert "FusedBatchNormalization" not in {type(layer).__name__ for layer in restored.model.layers}
 
 
 def test_what_is_refused_before_anything_is_written(run: Path, eight_people: CropSet, tmp_path: Path) -> None:
