@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ..errors import ConfigError, InputError
+from . import train_watch
+
 if TYPE_CHECKING:
     from ..train.config import TrainConfig
     from ..train.monitor import Status
@@ -24,42 +27,90 @@ class DefaultGroup(TyperGroup):
     """`train CROPS RUN` is `train run CROPS RUN`: a first word that is no sub-command belongs to the default one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default's name in front where no sub-command is named."""
-        if not args or args[0] not in self.commands:
-            args = [DEFAULT, *(args or ["--help"])]
+        """Put the default's name in front where no sub-command is named; help is the whole group's."""
+        if not args:
+            args = ["--help"]
+        if args[0] != "--help" and args[0] not in self.commands:
+            args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
 
-command = typer.Typer(cls=DefaultGroup, help="Train a network on a crop set.", pretty_exceptions_enable=False)
+HELP = """Train a network on a crop set.
 
+Example: edge-facenet train crops/ runs/orl --preset orl-demo (all its options: edge-facenet train run --help)
 
-@command.callback()
-def _group() -> None:
-    """Train a network on a crop set."""
+Trainings of hours: the same with --detach, then edge-facenet train status, pause, resume.
+"""
+command = typer.Typer(cls=DefaultGroup, help=HELP, pretty_exceptions_enable=False)
+for watching in (train_watch.status, train_watch.pause, train_watch.resume):
+    command.command()(watching)
 
 
 @command.command(DEFAULT)
 def run(
     crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.", metavar="CROPS")],
     folder: Annotated[Path, typer.Argument(help="Folder of the run: new, or one to go on with.", metavar="RUN")],
+    *,
     preset: Annotated[str | None, typer.Option(help="Name of a preset, or a JSON file in its form.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, nested keys with dots; may be repeated.")
     ] = None,
+    teachers: Annotated[
+        list[Path] | None,
+        typer.Option("--teacher", help="Manifest of a network to learn from; may be repeated.", metavar="JSON"),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Train in the background; survives the shell.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train a network; the same command again goes on where it was, after Ctrl-C, kill -9 or a power cut.
 
     Example: edge-facenet train crops/ runs/orl --preset orl-demo --set seed=1
+
+    Hours in the background: edge-facenet train crops/ runs/mobile --preset mobile-distil --teacher T.json --detach,
+    then edge-facenet train status.
     """
     from ..photos.cropset import CropSet
     from ..train.trainer import train
+    from . import train_jobs
     from .progress import bar
 
-    config = _config(folder, preset, assignments or [])
+    words = [*(assignments or []), *_taught_by(teachers or [])]
+    config = _config(folder, preset, words)
+    if detach:
+        typer.echo(_detached(crops, folder, preset, words, as_json=as_json))
+        return
+    if not _is_strange(folder):
+        train_jobs.remember(folder, crops)
     with bar("Training", unit="steps") as on_progress:
         result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
     typer.echo(json.dumps(_summary(result)) if as_json else _report(result, crops))
+
+
+def _taught_by(teachers: list[Path]) -> list[str]:
+    return [f"distil.teachers={json.dumps([str(path.resolve()) for path in teachers])}"] if teachers else []
+
+
+def _is_strange(folder: Path) -> bool:
+    """Whether the folder is something else than a run; the trainer will say so."""
+    return folder.exists() and not (folder / "config.json").exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _detached(crops: Path, folder: Path, preset: str | None, assignments: list[str], *, as_json: bool) -> str:
+    """Start the same command in the background and say how to look after it."""
+    from ..photos.cropset import CropSet
+    from ..train import runs
+    from . import train_jobs
+
+    CropSet.open(crops, verify=False)  # what is wrong with it is said here and now
+    if process := runs.holder(folder):
+        raise InputError(f"{folder} is running already (process {process}). See: edge-facenet train status {folder}")
+    if not _is_strange(folder):
+        train_jobs.remember(folder, crops)
+    words = [str(crops), str(folder), *(["--preset", preset] if preset else [])]
+    process = train_jobs.start(folder, [*words, *(w for text in assignments for w in ("--set", text))], Path.cwd())
+    if as_json:
+        return json.dumps({"run": str(folder), "process": process})
+    return train_watch.started(folder, process)
 
 
 def _config(folder: Path, preset: str | None, assignments: list[str]) -> TrainConfig:
@@ -68,7 +119,6 @@ def _config(folder: Path, preset: str | None, assignments: list[str]) -> TrainCo
     Raises:
         ConfigError: neither is there, or a value cannot be.
     """
-    from ..errors import ConfigError
     from ..train import config, presets
 
     own = folder / "config.json"

@@ -14,7 +14,7 @@ from ..errors import GateError, OutputError
 from .config import TrainConfig
 
 Figures = dict[str, float]
-FIXED = ("step", "seconds", "images_per_second", "learning_rate", "loss")
+FIXED = ("step", "seconds", "cpu_seconds", "images_per_second", "learning_rate", "loss")
 LOOKS = ("val_accuracy", "val_tar_at_1e-2", "val_tar_at_1e-3")
 ALIKE = 0.95
 """Mean cosine between different embeddings of a batch above which they are called collapsed. Faces of one good network
@@ -47,7 +47,7 @@ class Monitor:
         self._sums: Figures = {}
         self._count = self._images = 0
         self._last = time.monotonic()
-        self._seconds = 0.0
+        self._seconds = self._cpu = 0.0
         self._trouble: dict[str, int] = {}
         self._newest: Figures = {}
         self._all_images, self._began = 0, self._last
@@ -56,6 +56,7 @@ class Monitor:
         """Keep the rows of steps up to `start` (a killed run has written more than it saved); begin the file anew if none."""
         rows = [row for row in read_log(self._path) if int(row["step"]) <= start]
         self._seconds = float(rows[-1]["seconds"]) if rows else 0.0
+        self._cpu = (float(rows[-1].get("cpu_seconds") or 0.0) if rows else 0.0) - time.process_time()
         lines = [",".join(self._columns), *(",".join(row.get(c, "") for c in self._columns) for row in rows)]
         files.write_bytes(self._path, ("\n".join(lines) + "\n").encode())
         self._last = self._began = time.monotonic()
@@ -92,6 +93,7 @@ class Monitor:
         fixed = {
             "step": step,
             "seconds": round(self._seconds, 2),
+            "cpu_seconds": round(self._cpu + time.process_time(), 1),
             "images_per_second": round(speed, 1),
             "learning_rate": rate,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from .config import SplitConfig, TrainConfig
 from .holdout import hold_out
 
 _LOCK = ".lock"
+JOB, OUTPUT = "job.json", "output.log"
+"""What the command line keeps in a run's folder: how to go on with it, and what a detached training said."""
 
 
 @contextlib.contextmanager
@@ -33,17 +36,39 @@ def opened(run: Path) -> Iterator[None]:
     """
     if run.exists() and not run.is_dir():
         raise OutputError(f"{run} is a file; give a folder for the run.")
-    if run.is_dir() and not (run / "config.json").exists() and any(p.name[0] != "." for p in run.iterdir()):
+    if run.is_dir() and not (run / "config.json").exists() and _strange(run):
         raise OutputError(f"{run} holds something that is not a run (no config.json). Give a new or an empty folder.")
     try:
         run.mkdir(parents=True, exist_ok=True)
-        lock = (run / _LOCK).open("w")
+        lock = (run / _LOCK).open("a+")
     except OSError as error:
         raise OutputError(f"Cannot write into {run}: {error.strerror}. Give a folder you may write to.") from error
     with lock:
         _take(lock, run)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         clear_unfinished(run)
         yield
+
+
+def holder(run: Path) -> int | None:
+    """Number of the process that trains in this folder now; None when none does (or where locks are not to be had)."""
+    try:
+        import fcntl
+
+        with (run / _LOCK).open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except (ImportError, FileNotFoundError, ValueError):
+        pass
+    return None
+
+
+def _strange(run: Path) -> bool:
+    return any(p.name[0] != "." and p.name not in (JOB, OUTPUT) for p in run.iterdir())
 
 
 def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: bool) -> Split:
@@ -127,7 +152,13 @@ def _take(lock: Any, run: Path) -> None:
         return
     import fcntl
 
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OutputError(f"Another process is training in {run}. Wait for it, or give another folder.") from error
+    for patience in (True, True, False):  # whoever looks at the folder holds the lock for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if not patience:
+                raise OutputError(
+                    f"Another process is training in {run}. Wait for it, or give another folder."
+                ) from error
+            time.sleep(0.1)
