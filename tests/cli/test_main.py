@@ -135,9 +135,20 @@ def test_debug_behind_two_dashes_is_an_argument() -> None:
 
 
 def test_names_that_are_not_text_can_be_printed() -> None:
-    program = "import sys; from edge_facenet.cli import main as m; m._entry_points = lambda: {}; m.main(['\\udcff'])"
+    program = (
+        "from edge_facenet.cli import main as m\n"
+        "class E:\n"
+        "    name = 'go'\n"
+        "    def load(self):\n"
+        "        def go() -> None:\n"
+        "            print('\\udcff')\n"
+        "            raise m.EdgeFacenetError('\\udcff')\n"
+        "        return go\n"
+        "m._entry_points = lambda: {'go': E()}\n"
+        "m.main(['go'])\n"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-    assert done.returncode == 2 and b"UnicodeEncodeError" not in done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"\\udcff\n", b"edge-facenet: \\udcff\n")
 
 
 def test_version_help_and_no_words() -> None:

@@ -206,6 +206,9 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 def test_truncated_files_are_named(kind: str, share: float) -> None:
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow writes no {kind}")
     data = encoded(RNG.integers(0, 256, (90, 70, 3), np.uint8), kind)
     with pytest.raises(PhotoError) as caught:
         decode(data[: int(len(data) * share)])
