@@ -54,9 +54,12 @@ def timing_faults(summary: Summary | None, plan: Plan) -> tuple[str, ...]:
             f"only {summary.calls} of {plan.min_calls} calls within {plan.patience:g} s: too slow to be measured"
         )
     if abs(summary.drift) > DRIFT_LIMIT:
+        cure = (
+            "let the machine cool, then measure longer" if summary.drift > 0 else "measure again on a machine at rest"
+        )
         reasons.append(
             f"drift {summary.drift:+.0%} from the first to the last quarter, limit {DRIFT_LIMIT:.0%}: "
-            f"steady state {summary.steady_ms:.3g} ms; let the machine cool and rest, then measure longer"
+            f"steady state {summary.steady_ms:.3g} ms; {cure}"
         )
     elif summary.spread > SPREAD_LIMIT:
         quarters = ", ".join(f"{value:.3g}" for value in summary.quarters_ms)

@@ -10,6 +10,7 @@ from html import escape
 from . import words
 from .report import Report, Row
 
+Circle = tuple[float, float, float]
 _RECIPES = ("fp32", "fp16", "int8")
 
 
@@ -50,7 +51,8 @@ def scatter(report: Report, width: int) -> str:
     if not rows:
         return ""
     frame = _frame(report, rows, width)
-    parts = [*_axes(frame), *_baselines(report, frame), *_points(rows, frame)]
+    circles = _circles(rows, frame)
+    parts = [*_axes(frame), *_baselines(report, circles, frame), *_points(rows, circles, frame)]
     return (
         f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(_spoken(rows))}">'
         f"{''.join(parts)}</svg>"
@@ -80,22 +82,40 @@ def _axes(frame: Frame) -> Iterator[str]:
     yield f'<text class="tick middle" transform="translate(12 {(y0 + y1) / 2:.1f}) rotate(-90)">accuracy, %</text>'
 
 
-def _baselines(report: Report, frame: Frame) -> Iterator[str]:
+def _baselines(report: Report, circles: Sequence[Circle], frame: Frame) -> Iterator[str]:
     x0, x1 = frame.at(frame.x[0], 50)[0], frame.at(frame.x[1], 50)[0]
-    known = [(b.name, b.accuracy.accuracy) for b in report.baselines if b.accuracy]
+    known = [(f"{b.name} {b.accuracy.accuracy:.1f}", b.accuracy.accuracy) for b in report.baselines if b.accuracy]
     for name, value in [*known, ("guessing", 50.0)]:
-        if value < frame.y[0]:
-            continue
-        _, y = frame.at(frame.x[0], value)
-        yield f'<line class="baseline" x1="{x0:.1f}" x2="{x1:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield _text(x0 + 5, y - 4, f"{name} {value:.1f}" if name != "guessing" else name, "tick halo")
+        if value >= frame.y[0]:
+            _, y = frame.at(frame.x[0], value)
+            yield f'<line class="baseline" x1="{x0:.1f}" x2="{x1:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            yield _text(*_free_place(name, (x0, x1, y), circles), "tick halo")
 
 
-def _points(rows: Sequence[Row], frame: Frame) -> Iterator[str]:
+def _free_place(name: str, line: tuple[float, float, float], circles: Sequence[Circle]) -> tuple[float, float, str]:
+    """Where the name of a line covers the least of the circles: above or below it, at its left or right end."""
+    x0, x1, y = line
+    wide = 6.4 * len(name)  # of 12-px type, on average
+    places = [(x, y + down) for x in (x0 + 5, x1 - wide - 5) for down in (-4, 13)]
+
+    def covered(place: tuple[float, float]) -> float:
+        left, bottom = place
+        return sum(
+            max(min(left + wide, x + r) - max(left, x - r), 0) * max(min(bottom + 2, y + r) - max(bottom - 9, y - r), 0)
+            for x, y, r in circles
+        )
+
+    return (*min(places, key=covered), name)
+
+
+def _circles(rows: Sequence[Row], frame: Frame) -> list[Circle]:
+    """(x, y, radius) of each row; the area is the file's size."""
     largest = max(row.bytes for row in rows)
-    for row in sorted(rows, key=lambda r: -r.bytes):
-        x, y = frame.at(_ms(row), _percent(row))
-        radius = max(16 * math.sqrt(row.bytes / largest), 4)
+    return [(*frame.at(_ms(row), _percent(row)), max(16 * math.sqrt(row.bytes / largest), 4)) for row in rows]
+
+
+def _points(rows: Sequence[Row], circles: Sequence[Circle], frame: Frame) -> Iterator[str]:
+    for row, (x, y, radius) in sorted(zip(rows, circles, strict=True), key=lambda pair: -pair[1][2]):
         span = row.accuracy.interval if row.accuracy else None
         ends = [frame.at(_ms(row), max(value, frame.y[0]))[1] for value in span or (_percent(row),) * 2]
         kind = f"dot {_class(row)} {row.format}"

@@ -205,7 +205,7 @@ def absent(rows: Sequence[Row]) -> list[list[Row]]:
 def remarks(row: Row) -> list[str]:
     """Reasons first, then notes, then how far the lane agrees with the reference where that is the point."""
     said = [*row.reasons, *row.notes]
-    if row.agreement is not None and (row.status == "parity" or not row.valid):
+    if row.agreement is not None and row.status == "parity":
         found = row.agreement
         apart = max(1 - found.cosine_min, 0)
         said.append(f"1 − cosine to {found.reference}: at most {apart:.0e} over {found.faces} faces")

@@ -247,3 +247,10 @@ def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no records"):
         publish.publish(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_baseline_is_named_where_no_point_is() -> None:
+    line = (50.0, 400.0, 200.0)
+    assert picture._free_place("raw pixels 79.2", line, []) == (55.0, 196.0, "raw pixels 79.2")
+    assert picture._free_place("raw pixels 79.2", line, [(90.0, 195.0, 4.0)])[:2] == (55.0, 213.0)
+    assert picture._free_place("raw pixels 79.2", line, [(90.0, 200.0, 20.0)])[0] > 200
