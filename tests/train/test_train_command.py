@@ -1,0 +1,77 @@
+"""`edge-facenet train` as one types it: refusals in a sentence with their exit codes, and one training to its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from train_faces import tiny
+
+from edge_facenet import schema
+from edge_facenet.cli.main import main
+from edge_facenet.photos.cropset import CropSet
+from edge_facenet.train import presets
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+
+def _typed(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of `edge-facenet train WORDS`."""
+    with pytest.raises(SystemExit) as left:
+        main(["train", *map(str, words)])
+    out, err = capsys.readouterr()
+    return int(left.value.code or 0), out, err
+
+
+@pytest.fixture
+def preset(tmp_path: Path) -> Path:
+    """A preset of one's own: four steps of the tiny network."""
+    note = schema.to_json(presets.load("orl-demo").note)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"note": note, "config": schema.to_json(tiny(4))}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("nowhere", "RUN", "--preset", "orl-demo"), (3, "is not a crop set")),
+        (("CROPS", "RUN", "--preset", "orl-dem"), (7, 'did you mean "orl-demo"')),
+        (("CROPS", "RUN", "--preset", "orl-demo", "--set", "step=3"), (7, 'did you mean "steps"')),
+        (("CROPS", "RUN", "--preset", "orl-demo", "--set", "steps=few"), (7, "a whole number")),
+        (("CROPS", "RUN", "--preset", "orl-demo", "--set", "backbone.size=16"), (7, "at least 32 px")),
+        (("CROPS", "RUN"), (7, "--preset")),
+        (("CROPS", "RUN", "--preset", "PRESET", "--set", "budget_muladds=99"), (5, "above the budget")),
+        (("CROPS", "RUN", "--preset", "PRESET", "--set", "split.test=7"), (3, "Cannot split 8 people")),
+        (("CROPS", "PRESET", "--preset", "PRESET"), (8, "is a file")),
+        (("CROPS",), (2, "RUN")),
+    ],
+)
+def test_refusals(
+    capsys: pytest.CaptureFixture[str],
+    eight_people: CropSet,
+    preset: Path,
+    words: tuple[str, ...],
+    wanted: tuple[int, str],
+) -> None:
+    run = preset.parent / "run"
+    places = {"CROPS": eight_people.path, "RUN": run, "PRESET": preset}
+    found, out, err = _typed(capsys, *(places.get(word, word) for word in words))
+    assert found == wanted[0] and wanted[1] in err and "Traceback" not in err and out == ""
+    assert not list(run.glob("step-*"))
+
+
+def test_to_its_end_and_once_more(
+    capsys: pytest.CaptureFixture[str], eight_people: CropSet, tmp_path: Path, preset: Path
+) -> None:
+    run = tmp_path / "my run ü 🙂"
+    code, out, err = _typed(capsys, eight_people.path, run, "--preset", preset)
+    assert code == 0 and "step 4" in out and "images/s" in out and "step-0000004" in out and "export" in out
+    assert "loss" in err
+    code, out, _ = _typed(capsys, eight_people.path, run, "--json")  # goes on with the run's own configuration
+    told = json.loads(out)
+    assert code == 0 and (told["step"], told["started_at"]) == (4, 4)
+    assert told["people"] == {"train": 4, "calibrate": 2, "test": 2}
+    code, _, err = _typed(capsys, eight_people.path, run, "--preset", preset, "--set", "seed=2")
+    assert code == 7 and "seed was 0, now 2" in err
