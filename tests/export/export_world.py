@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
+from edge_facenet_export import pipeline
+from edge_facenet_export.source import Source, gather
 
 from edge_facenet import files
 from edge_facenet.photos.cropset import CropSet, write
@@ -22,6 +26,29 @@ SPLIT = Split(
     calibrate=tuple(f"s{n}" for n in range(8, 13)),
     test=("s13", "s14"),
 )
+
+
+@dataclass(frozen=True)
+class World:
+    """Paths of a run, its crops and everything exported from it."""
+
+    crops: CropSet
+    run: Path
+    out: Path
+    written: tuple[Path, ...]
+    source: Source
+    """The float network, its conversions done once."""
+
+
+def make(place: Path) -> World:
+    """`mobile` at 32 px, a quarter of its width, exported by every recipe."""
+    crops = crop_set(place / "crops")
+    trained = run(place / "run", BackboneConfig("mobile", 32, 0.25))
+    kept: list[Source] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "gather", lambda *arguments: kept.append(gather(*arguments)) or kept[-1])
+        written = pipeline.export(trained, crops.path, place / "out", pipeline.Options(name="small"))
+    return World(crops, trained, place / "out", tuple(written), kept[0])
 
 
 def photos(people: int = PEOPLE, each: int = PHOTOS) -> tuple[np.ndarray, list[str]]:
@@ -43,15 +70,14 @@ def crop_set(folder: Path) -> CropSet:
     return write(folder, *photos())
 
 
-def settle(model: Any, size: int) -> None:
+def settle(model: Any, size: int, faces: int = 32) -> None:
     """Statistics of batch normalisation as a training would leave them: without, activations die out layer by layer."""
-    crops = photos(people=8, each=4)[0]
+    crops = photos(people=8, each=4)[0][:faces]
     images = np.stack([cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA) for crop in crops])
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    for norm in norms:
-        norm.momentum = 0.3
-    for _ in range(8):
-        model((images.astype(np.float32) - 128) / 128, training=True)
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = 0.0  # one pass, and they are the batch's
+    model((images.astype(np.float32) - 128) / 128, training=True)
 
 
 def run(folder: Path, backbone: BackboneConfig, split: Split = SPLIT, seed: int = 1) -> Path:

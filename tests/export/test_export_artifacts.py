@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import World
 from edge_facenet_export import calibrate, source
 from edge_facenet_export.count import count
 from edge_facenet_export.recipes import RECIPES
 from edge_facenet_export.tflite_file import TFLiteFile
+from export_world import World
 
 import edge_facenet
 from edge_facenet import manifest
@@ -25,6 +21,10 @@ from edge_facenet.engines.litert import delegation
 
 def read(world: World, suffix: str) -> tuple[manifest.Manifest, bytes]:
     return manifest.open_artifact(world.out / f"small-{suffix}.json")
+
+
+def graph(world: World, suffix: str) -> bytes:
+    return manifest.unseal(read(world, suffix)[1])[0]
 
 
 def test_one_artifact_per_recipe_and_nothing_else(world: World) -> None:
@@ -147,22 +147,14 @@ def test_many_proof_faces_are_drawn_evenly(world: World, monkeypatch: pytest.Mon
     assert len(rows) == 11 and sorted(counts) == [2, 2, 2, 2, 3]
 
 
-AGAIN = """
-import sys
-from pathlib import Path
-from keras import Input, Model, layers
-from edge_facenet_export import pipeline, recipes
-x = Input((8, 8, 3)); Model(x, layers.Conv2D(4, 3)(x))  # another network first: counters of names move on
-pipeline.export(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), pipeline.Options(name="small"))
-"""
+def test_names_do_not_depend_on_what_the_process_built_before(world: World) -> None:
+    """Converters number their names by counters; after other networks and another trace the bytes are the same."""
+    from edge_facenet_export import to_onnx, to_tflite
 
-
-def test_another_process_writes_the_same_bytes(world: World, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", AGAIN, str(world.run), str(world.crops.path), str(tmp_path)]
-    environment = {**os.environ, "PYTHONHASHSEED": "77", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run(words, check=True, env=environment, capture_output=True)
-    again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert again == {path.name: path.read_bytes() for path in world.out.iterdir()}
+    assert to_tflite.fp32(world.source.model, 32) == world.source.float_tflite
+    assert to_onnx.fp32(world.source.model, 32) == world.source.float_onnx
+    assert to_onnx.int8(world.source.float_onnx, world.source.calibration) == graph(world, "int8-onnx")
+    assert to_tflite.int8(world.source.float_tflite, world.source.calibration) == graph(world, "int8")
 
 
 def test_nothing_of_this_machine_stands_in_the_files(world: World) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from conftest import World
 from edge_facenet_export import calibrate, gates, parity, pipeline, recipes, to_tflite
 from edge_facenet_export.recipes import RECIPES
+from export_world import World
 
 from edge_facenet import manifest
 from edge_facenet.budget import Budget

@@ -1,0 +1,141 @@
+"""The folder an app or a Pi takes: an artifact with golden vectors, a note and a list of hashes.
+
+Run by `export/phone.sh` and `export/pi.sh`: python -m edge_facenet_export.handover phone OUT/NAME-int8.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import edge_facenet
+from edge_facenet import files
+from edge_facenet.embedder import Embedder, selftest_faces
+from edge_facenet.errors import ConfigError, EdgeFacenetError, ManifestError
+from edge_facenet.manifest import Manifest
+from edge_facenet.pixels import resize
+
+FAR = 1e-2
+SUMS, NOTE, GOLDEN = "SHA256SUMS", "README.txt", "golden"
+
+
+def hand_over(target: str, manifest: Path) -> Path:
+    """Complete the folder of an exported artifact.
+
+    Writes `golden/` (two faces as PNG, the input tensor's bytes, the embedding as little-endian float32, and golden.json
+    that describes them), `README.txt` (six lines) and, last, `SHA256SUMS` over all of it (`sha256sum -c`).
+
+    Args:
+        target: "phone" or "pi".
+        manifest: OUT/NAME-RECIPE.json.
+    Returns:
+        the folder.
+    Raises:
+        ConfigError: another target.
+        ManifestError: not an artifact of this project's export.
+    """
+    if target not in _NOTES:
+        raise ConfigError(f'There is no target "{target}"; known: {", ".join(_NOTES)}.')
+    embedder = edge_facenet.load(manifest)
+    described = embedder.manifest
+    if described.self_test is None or described.cost is None:
+        raise ManifestError(f"{manifest} has no self-test: it was not written by `export`. Export it again.")
+    folder = manifest.parent
+    vectors = golden(embedder, folder / GOLDEN)
+    lines = [_headline(manifest, described), *_NOTES[target](manifest, described), _terms(described)]
+    files.write_bytes(folder / NOTE, ("\n".join(lines) + "\n").encode())
+    handed = [manifest, folder / described.file, folder / NOTE, *vectors]
+    sums = "".join(f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(handed))
+    files.write_bytes(folder / SUMS, sums.encode())
+    return folder
+
+
+def golden(embedder: Embedder, folder: Path) -> list[Path]:
+    """Inputs and outputs that a port to another language must reproduce, from the two synthetic faces.
+
+    Returns:
+        the files written.
+    """
+    import cv2
+
+    described = embedder.manifest
+    tolerance = described.self_test.tolerance if described.self_test else {}
+    faces = resize(selftest_faces(), described.pixels.size)
+    tensors, rows = described.pixels.tensor(faces), embedder.embed(faces)
+    contents: dict[str, bytes] = {}
+    for number, (face, tensor, row) in enumerate(zip(faces, tensors, rows, strict=True)):
+        contents[f"face-{number}.png"] = cv2.imencode(".png", np.ascontiguousarray(face[..., ::-1]))[1].tobytes()
+        contents[f"input-{number}.bin"] = tensor.astype(tensor.dtype.newbyteorder("<")).tobytes()
+        contents[f"embedding-{number}.bin"] = row.astype("<f4").tobytes()
+    about = {
+        "input": {"shape": list(described.pixels.shape), "dtype": described.pixels.dtype, "byte_order": "little"},
+        "embedding": {"shape": [described.dimension], "dtype": "float32", "byte_order": "little"},
+        "faces": len(faces),
+        "tolerance": tolerance,
+    }
+    contents["golden.json"] = files.canonical_json(about).encode()
+    for name, content in contents.items():
+        files.write_bytes(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def _headline(manifest: Path, described: Manifest) -> str:
+    cost = described.cost
+    figures = f", {cost.muladds / 1e6:.1f} M MUL-ADDs, {cost.bytes / 1e6:.2f} MB" if cost else ""
+    return f"{manifest.stem}: a face embedder ({described.family}, {described.recipe}{figures}), made by edge-facenet {edge_facenet.__version__}."
+
+
+def _phone(manifest: Path, described: Manifest) -> list[str]:
+    spec = described.pixels
+    value = "pixel XOR 0x80, as int8" if spec.is_xor else "(pixel - 128) / 128, as float32"
+    worst = max(described.self_test.tolerance.values()) if described.self_test else 0.0
+    return [
+        f"Copy {manifest.name} and {described.file} into app/src/main/assets; the app reads sizes and thresholds from the JSON.",
+        f"Input: one face, {spec.size} x {spec.size} RGB, aligned to the {described.template} template; each value is {value}.",
+        f"Output: {described.dimension} float32 of unit length. {_decision(described)}",
+        f"Prove your port: feed golden/input-N.bin, compare with golden/embedding-N.bin; 1 - cosine may be {worst:g} at most.",
+    ]
+
+
+def _pi(manifest: Path, described: Manifest) -> list[str]:
+    return [
+        "On the Pi (64-bit system): python3 -m venv v && . v/bin/activate && pip install edge-facenet",
+        f'Python: import edge_facenet; embedder = edge_facenet.load("{manifest.name}"); rows = embedder.embed(crops)',
+        f"crops: (n, s, s, 3) uint8 RGB, aligned to {described.template}. {_decision(described)}",
+        f"Is it the same there? `edge-facenet bench {manifest.name}` runs the self-test and measures this very machine.",
+    ]
+
+
+def _decision(described: Manifest) -> str:
+    points = described.thresholds.at if described.thresholds else ()
+    found = next((p.cosine for p in points if p.far == FAR), None)
+    if found is None:
+        return f"No threshold at FAR {FAR:g}: too few people to derive one."
+    return f"Same person when the cosine of two is above {found:.3f} (FAR {FAR:g}; others in the JSON)."
+
+
+def _terms(described: Manifest) -> str:
+    origin = described.provenance
+    return f"Terms: {origin.licence}. {origin.uses}" if origin else "Terms: not stated."
+
+
+_NOTES = {"phone": _phone, "pi": _pi}
+
+
+def main(words: list[str]) -> None:
+    """`python -m edge_facenet_export.handover phone|pi MANIFEST`; errors leave as the command line's do."""
+    from edge_facenet.cli.main import describe
+
+    try:
+        target, manifest = words
+        hand_over(target, Path(manifest))
+    except (EdgeFacenetError, OSError, ValueError) as error:
+        sentence, code = describe(error)
+        sys.stderr.write(f"edge-facenet: {sentence}\n")
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

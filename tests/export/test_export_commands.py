@@ -1,0 +1,183 @@
+"""`export`, `muladds` and the two scripts, as a user runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from edge_facenet_export import handover, pipeline, tables
+from export_world import World
+
+import edge_facenet
+from edge_facenet import manifest
+from edge_facenet.cli.main import main
+from edge_facenet.errors import ConfigError, ManifestError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `edge-facenet WORDS`."""
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return int(left.value.code or 0), out, err
+
+
+def test_muladds_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "muladds", tiny.GOLDEN / "tiny-fp32.tflite")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].split() == ["layer", "operator", "output", "MUL-ADDs", "share", "parameters"]
+    assert lines[2].split()[1:] == ["CONV_2D", "1x56x56x8", "677,376", "99.8%", "224"]
+    assert "MUL-ADDs per face: 678,400 (0.7 M); FLOPs: 1,356,800 (1.4 M)." in out
+    assert "Rule: multiply-adds of convolutions and dense layers" in out
+
+
+def test_muladds_as_json_and_over_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "muladds", tiny.GOLDEN / "tiny-fp32.tflite", "--json", "--budget", "500K")
+    table = json.loads(out)
+    assert code == 5 and "Costliest layers" in err and err.count("\n") == 1
+    assert (table["muladds"], table["flops"], table["within_budget"]) == (678_400, 1_356_800, False)
+    assert [layer["muladds"] for layer in table["layers"]] == [677_376, 1_024]
+
+
+def test_inception_resnet_at_224_px_is_over_the_papers_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "muladds", "inception-resnet-v1@224")
+    assert code == 5 and "3,139,909,472" in out
+    assert "1,639.9 M above the budget of 1,500.0 M. Costliest layers: stem5" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["mobilenetv9"], 7, 'did you mean "mobilenetv2"'),
+        (["mobilenetv2@big"], 7, "whole number of px"),
+        (["mobile@8"], 7, "at least 32 px"),
+        (["absent.tflite"], 3, "no model file"),
+        (["mobile", "--budget", "lots"], 7, "found 'lots'"),
+    ],
+)
+def test_muladds_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: int, sentence: str
+) -> None:
+    found, _, err = run(capsys, "muladds", *words)
+    assert found == code and sentence in err and "Traceback" not in err
+
+
+def test_export_prints_what_was_written(quick: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "with space é"
+    words = ["export", quick.run, quick.crops.path, out, "--recipe", "int8", "--format", "tflite", "--name", "ünï"]
+    code, text, err = run(capsys, *words, "--licence", "CC0")
+    assert (code, err) == (0, "")
+    header, row, where = text.splitlines()
+    assert "threshold at FAR 0.01" in header and row.startswith("ünï-int8") and str(out) in where
+    written = manifest.read(out / "ünï-int8.json")
+    assert written.provenance is not None and written.provenance.licence == "CC0"
+    code, text, _ = run(capsys, *words, "--json")
+    (artifact,) = json.loads(text)["artifacts"]
+    assert code == 0 and artifact["cost"]["muladds"] == 1_477_968 and artifact["recipe"] == "int8"
+    assert edge_facenet.load(out / "ünï-int8.json").embed(quick.crops.cut([0], 112)).shape == (1, 128)
+
+
+def test_export_over_budget_leaves_with_code_5(
+    quick: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", quick.run, quick.crops.path, tmp_path / "out", "--budget-muladds", "1M"]
+    code, text, err = run(capsys, *words)
+    assert code == 5 and text == "" and "above the budget of 1.0 M" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_names_are_names(quick: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "export", quick.run, quick.crops.path, tmp_path / "out", "--name", "../x")
+    assert code == 8 and "a name has no slashes" in err and not (tmp_path / "x-fp32.json").exists()
+
+
+def test_progress_is_told(quick: World, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    options = pipeline.Options(tuple(pipeline.RECIPES[s] for s in ("fp32", "fp16")), name="small")
+    pipeline.export(quick.run, quick.crops.path, tmp_path, options, lambda *place: seen.append(place))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_amounts() -> None:
+    assert [tables.amount(t) for t in ("1.5G", "250M", "1_000", "1,000", "7", "0")] == [
+        1_500_000_000,
+        250_000_000,
+        1000,
+        1000,
+        7,
+        None,
+    ]
+    for text in ("", "-1", "1T", "1.5.5G", "nan"):
+        with pytest.raises(ConfigError):
+            tables.amount(text)
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Everything an app takes is there, and its hashes hold."""
+    sums = dict(reversed(line.split("  ", 1)) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert inside == set(sums) | {"SHA256SUMS"}
+    for file, digest in sums.items():
+        assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == digest
+    assert len((folder / "README.txt").read_text().splitlines()) == 6
+    assert name in (folder / "README.txt").read_text()
+    embedder = edge_facenet.load(folder)
+    about = json.loads((folder / "golden/golden.json").read_text())
+    for number in range(about["faces"]):
+        given = np.frombuffer((folder / f"golden/input-{number}.bin").read_bytes(), about["input"]["dtype"])
+        wanted = np.frombuffer((folder / f"golden/embedding-{number}.bin").read_bytes(), "<f4")
+        found = embedder.engine.run([given.reshape(about["input"]["shape"])])[0][0]
+        assert 1 - float(found @ wanted) < 1e-6
+
+
+def test_phone_sh_makes_the_folder_an_app_takes(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "app assets"
+    words = ["sh", ROOT / "export/phone.sh", world.run, world.crops.path, out]
+    done = subprocess.run(
+        words, env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"The folder for the phone is ready: {out}" in done.stdout and "MUL-ADDs per face: 1,477,968" in done.stdout
+    check_folder(out, "face-int8")
+    assert "pixel XOR 0x80, as int8" in (out / "README.txt").read_text()
+
+
+def test_pi_sh_makes_the_folder_a_pi_takes(world: World, tmp_path: Path) -> None:
+    """The slow first step is replaced: the artifact is there already."""
+    model = manifest.read(world.out / "small-int8.json").file
+    shim = tmp_path / "python"
+    shim.write_text(
+        f'#!/bin/sh\nif [ "$3" = export ]; then mkdir -p "$6"; cp "{world.out}/small-int8.json" "{world.out}/{model}" "$6"\n'
+        f'else exec "{sys.executable}" "$@"; fi\n'
+    )
+    shim.chmod(0o755)
+    words = ["sh", ROOT / "export/pi.sh", world.run, world.crops.path, tmp_path / "pi", "int8", "small"]
+    done = subprocess.run(words, env={**os.environ, "PYTHON": str(shim)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    check_folder(tmp_path / "pi", "small-int8")
+    assert "pip install edge-facenet" in (tmp_path / "pi/README.txt").read_text()
+
+
+def test_the_scripts_say_how_they_are_used(tmp_path: Path) -> None:
+    done = subprocess.run(["sh", ROOT / "export/phone.sh"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "export/phone.sh RUN CROPS OUT" in done.stderr
+
+
+def test_handing_over_what_export_did_not_write(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="Export it again"):
+        handover.hand_over("phone", tiny.artifact(tmp_path))
+    with pytest.raises(ConfigError, match="phone, pi"):
+        handover.hand_over("watch", tmp_path / "x.json")
+    with pytest.raises(SystemExit) as left:
+        handover.main(["pi", str(tmp_path / "absent.json")])
+    assert left.value.code == 4
