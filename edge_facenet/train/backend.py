@@ -42,13 +42,27 @@ def prepare(config: TrainConfig) -> list[str]:
 
     keras().utils.set_random_seed(config.seed)  # initial weights follow from it
     cv2.setNumThreads(1)  # crops are small: more threads only fight the backend's
-    if name() != "tensorflow":
-        if config.fused_norm or config.deterministic:
-            raise ConfigError(
-                f"fused_norm and deterministic need the tensorflow backend, found {name()}. Set both to false."
-            )
-        return []
-    return _prepare_tensorflow(config)
+    return _prepare_tensorflow(config) if name() == "tensorflow" else _prepare_other(config)
+
+
+def _prepare_other(config: TrainConfig) -> list[str]:
+    if config.fused_norm:
+        raise ConfigError(f"fused_norm needs the tensorflow backend, found {name()}. Set fused_norm=false.")
+    if (
+        config.deterministic and not _jax_on_cpu()
+    ):  # XLA repeats its bits on a CPU, on a GPU only with a flag of its own
+        raise ConfigError(
+            f"deterministic is promised on a CPU only with the {name()} backend. Set deterministic=false."
+        )
+    return [f"threads={config.threads} means nothing to the {name()} backend."] if config.threads else []
+
+
+def _jax_on_cpu() -> bool:
+    if name() != "jax":
+        return False
+    import jax
+
+    return str(jax.default_backend()) == "cpu"
 
 
 def jit_compile() -> bool:

@@ -90,6 +90,7 @@ class _Session:
         from .learner import Learner
 
         config = course.config
+        self.saved_at = 0
         self.course, self.config, self.listeners, self.vessel = course, config, listeners, network
         self.objective = objectives.build(course)
         twin = training_twin(network, config.precision, fused=config.fused_norm)
@@ -107,7 +108,8 @@ class _Session:
             for step, batch in batches:
                 self._step(step, batch)
                 if stop_asked():
-                    self._save(step + 1)
+                    if self.saved_at != step + 1:
+                        self._save(step + 1)
                     raise KeyboardInterrupt
         speed, figures = self.monitor.summary()
         return Result(self.course.run, end, start, speed, figures, self.course.split)
@@ -154,6 +156,7 @@ class _Session:
             )
         state = checkpoint.State(done, {}, self.course.crops.sha256, accuracy)
         checkpoint.save(self.course.run, self.learner, self.vessel, state)
+        self.saved_at = done
 
 
 def _start_from(network: Any, config: TrainConfig) -> None:
@@ -182,7 +185,7 @@ def _stop_asked() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield asked.is_set
         return
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {int(n): signal.getsignal(n) or signal.SIG_DFL for n in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
