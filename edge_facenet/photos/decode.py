@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from edge_facenet.engines.native_output import caught
 from edge_facenet.errors import PhotoError
 from edge_facenet.schema import doc
 
@@ -72,7 +74,8 @@ def decode(data: bytes, limits: Limits = Limits()) -> Photo:
     if kind == "JPEG":
         check_colours(data)
     try:
-        with warnings.catch_warnings():
+        # libtiff writes to the process's stderr by itself
+        with warnings.catch_warnings(), caught(2) if kind == "TIFF" else contextlib.nullcontext():
             warnings.simplefilter("ignore")
             return _decode(data, kind, limits)
     except PhotoError:
