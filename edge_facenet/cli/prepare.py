@@ -32,6 +32,8 @@ def command(
 
     Examples: edge-facenet prepare my_photos crops; edge-facenet prepare orl crops
     """
+    import cv2
+
     from edge_facenet.cli.progress import bar
     from edge_facenet.errors import ConfigError
     from edge_facenet.photos import orl
@@ -40,6 +42,7 @@ def command(
     from edge_facenet.photos.examine import Rules
     from edge_facenet.photos.prepare import prepare
 
+    cv2.setNumThreads(1)  # crops are small: more threads cost more than they bring
     if size % 2:
         raise ConfigError(f"--size must be even, found {size}.")
     if orl.WORD in photos and len(photos) > 1:

@@ -161,7 +161,6 @@ def open_finder(where: Path | None = None, engine: str | None = None, threads: i
         LaneUnavailable: the engine is not here.
     """
     place = require(where)
-    cv2.setNumThreads(threads)
     detector, mesh = (_open(place / m.manifest, engine, threads) for m in CATALOGUE)
     blazeface, face_mesh = BlazeFace(*detector), FaceMesh(*mesh)
     _test(DETECTOR, place, lambda: _detector_values(blazeface))

@@ -93,7 +93,7 @@ class _Run:
 
     def finish(self, on_progress: OnProgress) -> Report:
         self._drop_stale()
-        self._keep()
+        self._keep(on_progress)
         total = len(self._listing.entries)
         if self._is_unchanged():
             self._writer.discard()
@@ -128,12 +128,13 @@ class _Run:
                 self._writer.restart()
                 return
 
-    def _keep(self) -> None:
+    def _keep(self, on_progress: OnProgress) -> None:
         """What the finished crop set already knows of photos that are the same today."""
         if self._base is None:
             return
         outcomes = {r.source: r for r in self._base.rows} | {r.photo: r for r in self._base.rejections()}
-        for entry in self._listing.entries:
+        for done, entry in enumerate(self._listing.entries):
+            on_progress(done, len(self._listing.entries))
             known = outcomes.get(entry.name)
             same_person = not isinstance(known, CropRow) or known.identity == entry.identity
             if known and known.sha256 and same_person and known.sha256 == self._digest(entry):

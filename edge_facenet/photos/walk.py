@@ -94,6 +94,7 @@ class _Walker:
     pending: list[tuple[_Place, os.stat_result]] = field(default_factory=list)
     links: list[_Place] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    followed: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
 
@@ -164,6 +165,7 @@ class _Walker:
                 except OSError as error:
                     self.refuse(place, f"A broken link: {error.strerror}.")
                     continue
+                self.followed.append(decode(place.name))
                 if stat.S_ISDIR(target.st_mode):
                     identity = place.name.rsplit(b"/", 1)[-1] if place.identity is None else place.identity
                     self.enter(_Place(place.path, place.name, identity))
@@ -191,6 +193,8 @@ class _Walker:
         notes = list(self.inside)
         if self.hidden:
             notes.append(f"Hidden folders not entered: {_some(self.hidden)}.")
+        if self.followed:
+            notes.append(f"Links are followed: {_some(self.followed)}.")
         if self.again:
             notes.append(
                 f"Links and second names of what was taken already, each real file is taken once: {_some(self.again)}."

@@ -90,6 +90,7 @@ def test_c020_links_are_followed_and_each_real_file_is_taken_once(tmp_path: Path
     assert sorted(r.photo for r in listing.refused) == ["all/broken.jpg", "all/self.jpg"]
     assert all("broken link" in r.reason for r in listing.refused)
     assert any("each real file is taken once" in note for note in listing.notes)
+    assert any("Links are followed: 'again', 'all/link.jpg', 'aunt'" in note for note in listing.notes)
 
 
 def test_c023_overlapping_folders_and_names_that_differ_by_case(tmp_path: Path) -> None:
