@@ -521,7 +521,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_elsewhere(tmp_path: Pat
         assert {k: v for k, v in everything(disk / "out").items() if not k.startswith(".growing")} == before
         assert len(CropSet.open(disk / "out")) == 12
     finally:
-        subprocess.run(["umount", disk], check=False)
+        subprocess.run(["umount", "-l", disk], check=False)
 
 
 def test_an_output_that_cannot_be_made(tmp_path: Path) -> None:
