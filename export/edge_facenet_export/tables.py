@@ -128,7 +128,17 @@ def table_json(table: CountTable, limit: int | None) -> dict[str, Any]:
 
 def artifacts_text(paths: Sequence[Path]) -> str:
     """What was written: file, size, MUL-ADDs, parity, threshold."""
-    rows = [("artifact", "size", "MUL-ADDs", "cosine to float", "worst face", "accuracy", f"threshold at FAR {FAR:g}")]
+    rows = [
+        (
+            "artifact",
+            "size",
+            "MUL-ADDs",
+            "cosine to float",
+            "worst face",
+            "accuracy change",
+            f"threshold at FAR {FAR:g}",
+        )
+    ]
     for path in paths:
         read = manifest.read(path)
         cost, parity = read.cost, read.parity

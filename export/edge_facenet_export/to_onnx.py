@@ -50,7 +50,7 @@ def fp32(model: Any, size: int) -> bytes:
     import tf2onnx
 
     image = [tf.TensorSpec((1, size, size, 3), tf.float32, name=INPUT)]
-    run = tf.function(lambda image: {OUTPUT: model(image, training=False)}, input_signature=image)
+    run = tf.function(lambda image: {OUTPUT: model(image, training=False)}, input_signature=image, autograph=False)
     with quiet("tf2onnx"):
         converted, _ = tf2onnx.convert.from_function(run, input_signature=image, opset=OPSET, inputs_as_nchw=[INPUT])
     return _bytes(canonical_onnx(_folded(converted)))

@@ -39,6 +39,7 @@ def fp32(model: Any, size: int) -> bytes:
     run = tf.function(
         lambda image: {OUTPUT: model(image, training=False)},
         input_signature=[tf.TensorSpec((1, size, size, 3), tf.float32, name=INPUT)],
+        autograph=False,  # nothing to rewrite: seconds saved
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()], holder)
     return canonical_tflite(converter.convert())
@@ -84,7 +85,10 @@ def int8(float_model: bytes, calibration: npt.NDArray[np.uint8]) -> bytes:
     quantizer.update_quantization_recipe(tail, TFLOperationName.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE)
     quantizer.update_quantization_recipe(".*", TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE)
     ranges = ranges_of(float_model, PixelSpec(size).tensor(calibration))
-    model = _quantized(quantizer, _statistics(ranges))
+    # Weights must not be among them: a range given for a weight makes the quantizer take one scale for the whole tensor
+    # instead of one per output channel (on a trained `mobile` the mean cosine to float is then 0.987 instead of 0.996).
+    constants = {name for name, _ in file.floats()}
+    model = _quantized(quantizer, _statistics({n: r for n, r in ranges.items() if n not in constants}))
     _refuse_float_body(model)
     return model
 

@@ -18,6 +18,8 @@ from edge_facenet import manifest
 from edge_facenet.engines import open_engine
 from edge_facenet.engines.litert import delegation
 
+pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
+
 
 def read(world: World, suffix: str) -> tuple[manifest.Manifest, bytes]:
     return manifest.open_artifact(world.out / f"small-{suffix}.json")
@@ -89,6 +91,18 @@ def test_an_int8_input_is_the_pixel_with_its_highest_bit_turned(world: World) ->
     assert open_engine(model).inputs[0].quantization == (1 / 128, 0)
     assert open_engine(model).inputs[0].dtype == np.int8
     assert found.quantizer_recipe == "static_wi8_ai8"
+
+
+def test_int8_convolutions_have_one_scale_per_output_channel(world: World) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=graph(world, "int8"))
+    weights = [d for d in interpreter.get_tensor_details() if len(d["shape"]) == 4 and d["name"].endswith("/weights")]
+    assert weights
+    for tensor in weights:
+        scales = tensor["quantization_parameters"]["scales"]
+        assert len(scales) == tensor["shape"][tensor["quantization_parameters"]["quantized_dimension"]], tensor["name"]
+        assert len(scales) == 1 or np.ptp(scales) > 0, tensor["name"]
 
 
 def test_the_norm_is_written_with_operators_every_delegate_takes(world: World) -> None:

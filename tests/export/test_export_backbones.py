@@ -16,6 +16,8 @@ from edge_facenet_export.graph import with_unit_norm
 from edge_facenet.train.backbones import BACKBONES, build
 from edge_facenet.train.costs import layer_costs
 
+pytestmark = pytest.mark.xdist_group("export-keras")  # TensorFlow is imported once
+
 # MUL-ADDs and parameters as Keras counts them. Inception-ResNet-v1 and MobileNetV2 at 160 px: 1,417 M ± 0.5 % with 22.81 M
 # parameters, and 153.0 M ± 0.5 %, are the published networks' figures.
 FIGURES = {

@@ -20,6 +20,8 @@ from edge_facenet import manifest
 from edge_facenet.cli.main import main
 from edge_facenet.errors import ConfigError, ManifestError
 
+pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_facenet.errors import InputError, ManifestError
 
+pytestmark = pytest.mark.xdist_group("export-keras")  # TensorFlow is imported once
+
 
 def total(source: bytes | Path) -> int:
     return sum(layer.muladds for layer in count(source))

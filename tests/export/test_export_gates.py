@@ -31,6 +31,8 @@ from edge_facenet.errors import (
 from edge_facenet.manifest import Parity
 from edge_facenet.verification import Split, all_pairs, write_split
 
+pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
+
 INT8 = pipeline.Options((RECIPES["int8"],), name="small")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from export_kills import kill_once, same_as
 from export_world import World
+
+pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
 
 
 def test_a_killed_export_goes_on(world: World, tmp_path: Path) -> None:
