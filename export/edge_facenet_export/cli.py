@@ -27,6 +27,9 @@ def export(
     budget_bytes: Annotated[str, typer.Option(help="Refuse a file above this size (1.9M; 0 = no limit).")] = NO_LIMIT,
     calibration_faces: Annotated[int, typer.Option(min=1, help="Faces that set the ranges of int8.")] = 100,
     licence: Annotated[str, typer.Option(help="Terms of the weights, for the manifest.")] = "",
+    data: Annotated[
+        list[str] | None, typer.Option(help="Training data and its terms, for the manifest; may be repeated.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Turn a training's newest checkpoint into files for phones and small computers, each proven before it is written.
@@ -45,7 +48,7 @@ def export(
 
     limits = Budget(tables.amount(budget_muladds), tables.amount(budget_bytes))
     options = pipeline.Options(recipes.chosen(recipe or (), format), name, limits, calibration_faces)
-    options = replace(options, licence=licence) if licence else options
+    options = replace(options, data=tuple(data or ()), licence=licence or options.licence)
     with bar("Exporting", unit="files") as on_progress:
         written = pipeline.export(run, crops, out, options, on_progress)
     typer.echo(jsonlib.dumps(tables.artifacts_json(written), indent=2) if json else tables.artifacts_text(written))

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_facenet import manifest
 from edge_facenet.budget import LayerCost
 from edge_facenet.engines import is_tflite
-from edge_facenet.errors import InputError
+from edge_facenet.errors import InputError, SetupError
 
 __all__ = ["count"]
 
@@ -33,12 +33,20 @@ def count(source: Path | bytes) -> list[LayerCost]:
     """
     model = source if isinstance(source, bytes) else _read(source)
     if is_tflite(model):
-        from .count_tflite import count_tflite
-
-        return count_tflite(model)
+        return _tflite(model)
     from .count_onnx import count_onnx
 
     return count_onnx(model)
+
+
+def _tflite(model: bytes) -> list[LayerCost]:
+    try:
+        from .count_tflite import count_tflite
+    except ImportError as error:
+        raise SetupError(
+            f"Counting a TFLite file needs ai-edge-litert ({error}). Type: pip install ai-edge-litert"
+        ) from error
+    return count_tflite(model)
 
 
 def _read(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from edge_facenet import __version__
@@ -61,8 +62,8 @@ def pixels(recipe: Recipe, size: int) -> PixelSpec:
     return PixelSpec(size, layout="NHWC" if recipe.format == "tflite" else "NCHW")
 
 
-def describe(restored: Restored, crops: CropSet, name: str, licence: str) -> Description:
-    """From a checkpoint and its crop set."""
+def describe(restored: Restored, crops: CropSet, name: str, licence: str, data: tuple[str, ...] = ()) -> Description:
+    """From a checkpoint and its crop set; `data` says more about the training data, its terms above all."""
     split, config = restored.split, restored.config
     people = f"{len(split.train)} people" if split.train else "unlabelled faces"
     return Description(
@@ -73,10 +74,10 @@ def describe(restored: Restored, crops: CropSet, name: str, licence: str) -> Des
         margin=0,
         source=f"{len(split.calibrate)} people of crop set {crops.path.resolve().name}, held out of training (calibrate)",
         provenance=Provenance(
-            data=(f"{people} of crop set {crops.path.resolve().name}, sha256 {crops.sha256[:16]}",),
+            data=(f"{people} of crop set {crops.path.resolve().name}, sha256 {crops.sha256[:16]}", *data),
             licence=licence,
             initialisation=_initialisation(config),
-            teachers=tuple(str(t) for t in config.get("distil", {}).get("teachers", ())),
+            teachers=tuple(Path(t).stem for t in config.get("distil", {}).get("teachers", ())),
             preset=f"{config.get('objective')}, step {restored.step} of {config.get('steps')}, seed {config.get('seed')}",
             uses=USES,
         ),
@@ -96,4 +97,4 @@ def versions(form: str) -> dict[str, str]:
 
 def _initialisation(config: dict[str, Any]) -> str:
     start = config.get("backbone", {}).get("start_from")
-    return f"weights of {start}" if start else f"random (seed {config.get('seed')})"
+    return f"weights of the run {Path(start).name}" if start else f"random (seed {config.get('seed')})"

@@ -41,6 +41,7 @@ class Options:
     budget: Budget = doc("upper limits", Budget())
     calibration_faces: int = doc("faces that set the ranges of int8", 100)
     licence: str = doc("terms of the weights", "not stated: the terms of the training photos apply")
+    data: tuple[str, ...] = doc("more about the training data, its terms above all", ())
 
 
 def export(
@@ -63,7 +64,7 @@ def export(
     restored = load_embedder(run)
     source = gather(restored, cropset, options.calibration_faces)
     options.budget.check_muladds(source.costs, restored.backbone)
-    description = describe(restored, cropset, options.name or restored.backbone, options.licence)
+    description = describe(restored, cropset, options.name or restored.backbone, options.licence, options.data)
     written = []
     for done, recipe in enumerate(options.recipes):
         graph = convert(recipe, source)

@@ -57,7 +57,7 @@ class Recipe:
     format: Format = doc("file format")
     limits: Limits = doc("of the parity gate")
     tolerance: dict[str, float] = doc("largest 1 - cosine of the self-test, by engine")
-    quantizer: str | None = doc("ai-edge-quantizer's name", None)
+    quantizer: str | None = doc("ai-edge-quantizer's name of the recipe or algorithm", None)
 
     @property
     def suffix(self) -> str:
@@ -73,7 +73,7 @@ RECIPES: dict[str, Recipe] = {
     recipe.suffix: recipe
     for recipe in (
         Recipe("fp32", "tflite", FP32, _FLOAT_TFLITE),
-        Recipe("fp16", "tflite", FP16, _FLOAT_TFLITE, "float_casting_wfp16"),
+        Recipe("fp16", "tflite", FP16, _FLOAT_TFLITE, "FLOAT_CASTING"),
         Recipe("int8", "tflite", INT8, _INT8_TFLITE, "static_wi8_ai8"),
         Recipe("fp32", "onnx", FP32, {"onnxruntime": 1e-5}),
         Recipe("int8", "onnx", INT8, {"onnxruntime": 0.03}),

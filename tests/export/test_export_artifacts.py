@@ -177,6 +177,24 @@ def test_nothing_of_this_machine_stands_in_the_files(world: World) -> None:
         assert not here.search(path.read_bytes()), path.name
 
 
+def test_where_weights_come_from_is_told_without_paths(world: World) -> None:
+    from dataclasses import replace as changed
+
+    from edge_facenet_export.describe import describe
+
+    from edge_facenet.train.checkpoint import load_embedder
+
+    restored = load_embedder(world.run)
+    config = {
+        **restored.config,
+        "distil": {"teachers": ["/secret/place/big.json"]},
+        "backbone": {"start_from": "/secret/run7"},
+    }
+    told = describe(changed(restored, config=config), world.crops, "n", "CC0", ("CelebA: research only",)).provenance
+    assert told.teachers == ("big",) and told.initialisation == "weights of the run run7"
+    assert told.data[1] == "CelebA: research only" and told.licence == "CC0" and "secret" not in repr(told)
+
+
 def test_registry_and_converters_agree(world: World) -> None:
     from edge_facenet_export.convert import _CONVERTERS
 
