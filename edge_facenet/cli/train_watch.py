@@ -64,7 +64,13 @@ def pause(run: Run = None, as_json: Json = False) -> None:
         typer.echo(f"Paused: {folder} is saved at step {step}. Go on: edge-facenet train resume {folder}")
 
 
-def resume(run: Run = None, as_json: Json = False) -> None:
+def resume(
+    run: Run = None,
+    steps: Annotated[
+        int | None, typer.Option(help="End earlier or later; possible until the learning rate begins to fall.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Go on with a paused, killed or rebooted training, detached from this shell.
 
     To go on by itself after every reboot, put this line into your crontab (crontab -e), with full paths:
@@ -77,14 +83,15 @@ def resume(run: Run = None, as_json: Json = False) -> None:
 
     folder = run if run is not None else _only("paused", "resume")
     found = report.read(folder)
-    if found.state == "finished":
+    if found.state == "finished" and steps is None:
         raise InputError(f"{folder} is finished, at step {found.step}. There is nothing to resume.")
     if found.process is not None:
         raise InputError(
             f"{folder} is running already (process {found.process}). See: edge-facenet train status {folder}"
         )
     job = train_jobs.job_of(folder)
-    process = train_jobs.start(folder, [job.crops, str(folder.resolve())], Path(job.folder))
+    change = ["--set", f"steps={steps}"] if steps is not None else []
+    process = train_jobs.start(folder, [job.crops, str(folder.resolve()), *change], Path(job.folder))
     if as_json:
         typer.echo(json.dumps({"run": str(folder), "process": process, "step": found.saved}))
     else:

@@ -7,9 +7,11 @@ split.json    who is trained on        step-0001200/   checkpoints (see `checkpo
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from . import config as configs
 from .checkpoint import clear_unfinished
 from .config import SplitConfig, TrainConfig
 from .holdout import hold_out
+from .optimisation import rate
 
 _LOCK = ".lock"
 JOB, OUTPUT = "job.json", "output.log"
@@ -71,13 +74,14 @@ def _strange(run: Path) -> bool:
     return any(p.name[0] != "." and p.name not in (JOB, OUTPUT) for p in run.iterdir())
 
 
-def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: bool) -> Split:
+def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: bool, done: int = 0) -> Split:
     """Who is trained on: by the run's own split, or by a new one that is written with the configuration.
 
     Args:
         photos: number of photos by person of the crop set, in natural order. People added since the run began are left
             out, so no label ever changes its meaning.
         begun: whether the run holds a checkpoint; without one nothing is lost, and it is begun anew.
+        done: step of the newest checkpoint. `steps` may change as long as no step done had another learning rate by it.
     Raises:
         ConfigError: the run was begun with another value of a key that matters.
         InputError: too few people, or people of the run that the crop set lacks.
@@ -88,12 +92,30 @@ def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: 
         write_split(run / "split.json", split)
         (run / "log.csv").unlink(missing_ok=True)
         return split
-    if changed := configs.difference(configs.read(run / "config.json"), config):
+    before = configs.read(run / "config.json")
+    changed = configs.difference(before, config)
+    if [key for key, _, _ in changed] == ["steps"] and _same_rates(before, config, done):
+        files.write_json(run / "config.json", to_json(replace(before, steps=config.steps)))
+    elif changed:
         rows = "; ".join(f"{key} was {old!r}, now {new!r}" for key, old, new in changed[:5])
+        late = _why_not(config, done) if changed[0][0] == "steps" else ""
         raise ConfigError(
-            f"{run} was begun with another configuration: {rows}. Keep the old value, or train into a new folder."
+            f"{run} was begun with another configuration: {rows}.{late} Keep the old value, or train into a new folder."
         )
     return _known_split(run, photos)
+
+
+def _why_not(config: TrainConfig, done: int) -> str:
+    schedule = config.schedule
+    if schedule.shape != "constant-linear" or schedule.decay >= 1:
+        return " With this schedule every step's learning rate depends on their number."
+    least = math.ceil(done / (1 - schedule.decay))
+    return f" Steps can only change before the learning rate falls; after step {done} the least number is {least}."
+
+
+def _same_rates(before: TrainConfig, now: TrainConfig, done: int) -> bool:
+    """Whether the steps done are those that a run of the other length would have done, with at least one to come."""
+    return done < now.steps and all(rate(before, step) == rate(now, step) for step in range(done))
 
 
 def check_people(rows: dict[str, int], least: int) -> None:

@@ -75,7 +75,8 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
     with runs.opened(run):
         saved = checkpoint.newest(run, listeners.on_message)
-        split = runs.settle(run, config, _photos(crops), begun=saved is not None)
+        done = saved.state.step if saved else 0
+        split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=done)
         if saved is None and config.backbone.start_from:
             _start_from(network, config)
         session = _Session(objectives.Course(config, crops, split, run), network, listeners)
