@@ -20,12 +20,24 @@ def steps(out: Path) -> list[list[str]]:
         ["prepare", "orl", str(crops)],
         ["train", str(crops), str(run), "--preset", "orl-demo"],
         ["export", str(run), str(crops), str(models), "--name", "orl"],
-        ["bench", str(models), "--crops", str(crops), "--split", str(run / "split.json"), "--out", str(out), "--baselines"],
+        [
+            "bench",
+            str(models),
+            "--crops",
+            str(crops),
+            "--split",
+            str(run / "split.json"),
+            "--out",
+            str(out),
+            "--baselines",
+        ],
     ]
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for everything the demo makes; run again, it goes on.")] = Path("demo-out"),
+    out: Annotated[Path, typer.Argument(help="Folder for everything the demo makes; run again, it goes on.")] = Path(
+        "demo-out"
+    ),
 ) -> None:
     """From photos to a measured file: the whole road on the ORL faces, in about five minutes.
 
