@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from edge_facenet.photos.cropset import Layout
     from edge_facenet.photos.prepare import Report
 
 
@@ -18,8 +19,15 @@ def command(
         list[str], typer.Argument(metavar="PHOTOS", help="Folders of photos, or the word orl for the ORL faces.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the crop set; made when missing.")],
+    *,
     size: Annotated[int, typer.Option(help="Side of a crop, px; the template is 7/8 of it.", min=32, max=1024)] = 128,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger pictures unread.", min=0.01)] = 128.0,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="PHOTOS is a folder of packs: zips of aligned faces and an index.csv.")
+    ] = False,
+    sources: Annotated[
+        str, typer.Option(help="With --aligned: only faces of these sources, separated by commas.", metavar="A,B")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Find, align and cut the face of every photo.
@@ -30,7 +38,8 @@ def command(
     and most central one. Run it again after an interruption and it goes on; run it again after adding photos and the new
     ones are appended.
 
-    Examples: edge-facenet prepare my_photos crops; edge-facenet prepare orl crops
+    Examples: edge-facenet prepare my_photos crops; edge-facenet prepare orl crops;
+    edge-facenet prepare --aligned packs crops --sources celeba_small,utkface
     """
     import cv2
 
@@ -43,6 +52,11 @@ def command(
     from edge_facenet.photos.prepare import prepare
 
     cv2.setNumThreads(1)  # crops are small: more threads cost more than they bring
+    if aligned:
+        _prepare_packs(photos, out, Layout(size, margin=round(size / 16)), sources, as_json=as_json)
+        return
+    if sources:
+        raise ConfigError("--sources chooses among packs: it needs --aligned.")
     if size % 2:
         raise ConfigError(f"--size must be even, found {size}.")
     if orl.WORD in photos and len(photos) > 1:
@@ -55,6 +69,29 @@ def command(
         print(json.dumps(_values(report)))
     else:
         _print(report)
+
+
+def _prepare_packs(packs: list[str], out: Path, layout: Layout, sources: str, *, as_json: bool) -> None:
+    from edge_facenet.cli.progress import bar
+    from edge_facenet.errors import ConfigError
+    from edge_facenet.photos.packs import PackOptions, prepare_packs
+
+    if len(packs) != 1:
+        raise ConfigError(f"--aligned takes one folder of packs, found {len(packs)}.")
+    wanted = tuple(source.strip() for source in sources.split(",") if source.strip())
+    with bar("Unpacking faces", unit="faces") as on_progress:
+        crops = prepare_packs(Path(packs[0]), out, PackOptions(wanted, layout), on_progress)
+    rejected = len(crops.rejections())
+    if as_json:
+        values = {"crops": len(crops), "rejected": rejected, "identities": len(crops.identities), "out": str(out)}
+        print(json.dumps({**values, "sha256": crops.sha256, "notes": list(crops.seal.notes)}))
+        return
+    named = int((crops.labels >= 0).sum())
+    print(
+        f"{len(crops)} faces, {named} of them of {len(crops.identities)} people, {rejected} rejected (rejected.csv).\n"
+        f"Written: {out}. {' '.join(crops.seal.notes)}\n"
+        f"Next: edge-facenet train {out} RUN --preset mobile-distil --teacher TEACHER.json --detach"
+    )
 
 
 def _values(report: Report) -> dict[str, Any]:

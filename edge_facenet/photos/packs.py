@@ -27,21 +27,14 @@ from edge_facenet.errors import InputError
 from edge_facenet.pixels import Pixels
 from edge_facenet.schema import nearest
 
+from .align import target
 from .growing import CropSetWriter, Recipe
-from .rows import CropRow, Points, Rejection
+from .rows import CropRow, Rejection
 from .sealed import CropSet, Layout
 
 COLUMNS = ("shard", "name", "source", "identity")
 MOST_BYTES = 16 << 20
 """Of one picture in a zip; a face of 128 px has some thousand."""
-FIVE_POINTS: Points = (
-    (38.2946, 51.6963),
-    (73.5318, 51.5014),
-    (56.0252, 71.7366),
-    (41.5493, 92.3655),
-    (70.7299, 92.2041),
-)
-"""The 112-px template. Source: deepinsight/insightface, `face_align.py`, `arcface_dst` (2018)."""
 MAPPINGS = {
     "yunet": {
         "points": "YuNet's five, similarity to arcface-112",
@@ -225,8 +218,7 @@ def _row(face: _Face, crop: Pixels, digest: str, layout: Layout) -> CropRow:
     """Points are the template's own: the picture is its own photo."""
     import cv2
 
-    factor = (layout.size - 2 * layout.margin) / 112
-    points = [(round(x * factor + layout.margin, 2), round(y * factor + layout.margin, 2)) for x, y in FIVE_POINTS]
+    points = [(round(float(x), 2), round(float(y), 2)) for x, y in target(layout.size, layout.margin)]
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return CropRow(
         row=0,

@@ -163,3 +163,26 @@ def test_the_real_packs_open(shared: Path, tmp_path: Path) -> None:
     crops = prepare_packs(folder, tmp_path / "crops")
     assert len(crops) == 20
     assert CropSet.open(tmp_path / "crops").identities[0].startswith("celeba_small/")
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """`prepare --aligned`, as a user types it, and what it refuses."""
+    import json
+
+    import typer
+    from typer.testing import CliRunner
+
+    from edge_facenet.cli.prepare import command
+    from edge_facenet.errors import ConfigError
+
+    app = typer.Typer()
+    app.command()(command)
+    folder = good(tmp_path / "packs")
+    words = ["--aligned", str(folder), str(tmp_path / "crops"), "--sources", "wild, lab", "--json"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["crops"] == 5
+    plain = CliRunner().invoke(app, words[:-1])
+    assert "5 faces, 4 of them of 3 people" in plain.stdout
+    assert isinstance(CliRunner().invoke(app, words[1:]).exception, ConfigError)
+    assert isinstance(CliRunner().invoke(app, ["--aligned", "a", "b", "c"]).exception, ConfigError)
