@@ -46,6 +46,32 @@ for watching in (train_watch.status, train_watch.pause, train_watch.resume):
     command.command()(watching)
 
 
+@command.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")],
+    file: Annotated[Path, typer.Argument(help="File to write, NAME.npz.", metavar="FILE")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write the newest averaged weights of a training into one small file, in float16.
+
+    Another training begins with them by --set backbone.start_from=FILE.
+
+    Example: edge-facenet train pack runs/mobile mobile.npz
+    """
+    from ..schema import to_json
+    from ..train.packed import SUFFIX
+    from ..train.packed import pack as write
+
+    if file.suffix != SUFFIX:
+        raise ConfigError(f"Packed weights are called NAME{SUFFIX}, found {file.name}.")
+    about = write(folder, file)
+    typer.echo(
+        json.dumps(to_json(about) | {"file": str(file)})
+        if as_json
+        else f"{about.backbone} at {about.size} px, step {about.step:,}: {file.stat().st_size / 1e6:.2f} MB in {file}"
+    )
+
+
 @command.command(DEFAULT)
 def run(
     crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.", metavar="CROPS")],

@@ -30,7 +30,9 @@ class BackboneConfig:
     size: int = doc("height and width of the input, px", 160)
     width: float = doc("multiplier of the channel counts", 1.0)
     dimension: int = doc("length of the embedding", 128)
-    start_from: str = doc("folder of another run whose newest weights to begin with; empty = random weights", "")
+    start_from: str = doc(
+        "weights to begin with: a run's folder, a packed .npz, or a released network's name; empty = random", ""
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 from ..budget import Budget
 from ..errors import GateError
 from ..verification import Split
-from . import backend, checkpoint, costs, feed, objectives, runs
+from . import backend, checkpoint, costs, feed, objectives, packed, runs
 from .config import TrainConfig
 from .grow import fitted
 from .looks import Look
@@ -161,14 +161,14 @@ class _Session:
 
 
 def _start_from(network: Any, config: TrainConfig) -> None:
-    """Give `network` the newest weights of another run, which may have had another input size.
+    """Give `network` the weights of another training, which may have had another input size.
 
     Raises:
-        InputError: no run there.
+        InputError: no run, packed file or released network there.
         ConfigError: the run's network has other shapes.
     """
     source = config.backbone.start_from
-    weights = checkpoint.load_embedder(Path(source)).model.get_weights()
+    weights = packed.weights_of(source)
     shapes = [tuple(v.shape) for v in network.weights]
     network.set_weights(fitted(weights, shapes, f"backbone.start_from={source}"))
 

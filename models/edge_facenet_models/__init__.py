@@ -1,15 +1,15 @@
 """The released artifacts, by name.
 
-    >>> from edge_facenet_models import path
-    >>> path("mobile").name
-    'mobile-int8.json'
+>>> from edge_facenet_models import path
+>>> path("mobile").name
+'mobile-int8.json'
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["names", "path"]
+__all__ = ["names", "path", "weights"]
 
 _HERE = Path(__file__).parent
 
@@ -32,4 +32,16 @@ def path(name: str, recipe: str = "int8", format: str = "tflite") -> Path:
     if not found.exists():
         there = ", ".join(sorted(file.stem for file in _HERE.glob("*/*.json"))) or "none yet"
         raise LookupError(f"No released artifact {found.stem}; released: {there}.")
+    return found
+
+
+def weights(name: str) -> Path:
+    """The float network's weights, float16, for `edge_facenet.train.packed` (to fine-tune).
+
+    Raises:
+        LookupError: there are none.
+    """
+    found = _HERE / name / f"{name}-weights.npz"
+    if not found.exists():
+        raise LookupError(f"No released weights of {name!r}; there are {', '.join(names()) or 'none yet'}.")
     return found

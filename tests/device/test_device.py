@@ -19,7 +19,9 @@ HEAVY = "tensorflow keras jax torch cv2 ai_edge_litert tflite_runtime onnxruntim
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "edge_facenet.cli", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "edge_facenet.cli", *arguments], capture_output=True, text=True, check=False
+    )
 
 
 def loaded(statement: str) -> set[str]:
@@ -33,7 +35,9 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_device_path_loads_no_training_framework() -> None:
-    statement = "import edge_facenet.embedder, edge_facenet.photos.prepare, edge_facenet.verification, edge_facenet.cli.main"
+    statement = (
+        "import edge_facenet.embedder, edge_facenet.photos.prepare, edge_facenet.verification, edge_facenet.cli.main"
+    )
     assert not loaded(statement) & {"tensorflow", "keras", "jax", "torch"}
 
 
