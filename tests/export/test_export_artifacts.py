@@ -105,6 +105,19 @@ def test_int8_convolutions_have_one_scale_per_output_channel(world: World) -> No
         assert len(scales) == 1 or np.ptp(scales) > 0, tensor["name"]
 
 
+def test_int8_weights_have_a_scale_per_output_channel(world: World) -> None:
+    """One scale for a whole tensor costs accuracy; the quantizer takes one silently when it is given a weight's range."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=read(world, "int8")[1])
+    details = {d["name"]: d for d in interpreter.get_tensor_details() if d["name"].endswith("/weights")}
+    kernels = {name: d for name, d in details.items() if d["dtype"] == np.int8}
+    assert len(kernels) == 16
+    for name, detail in kernels.items():
+        outputs = detail["shape"][3 if name.startswith("head_places") else 0]
+        assert len(detail["quantization_parameters"]["scales"]) == outputs, name
+
+
 def test_the_norm_is_written_with_operators_every_delegate_takes(world: World) -> None:
     file = TFLiteFile(read(world, "int8")[1])
     tail = [operator.kind for operator in file.operators][-6:]
