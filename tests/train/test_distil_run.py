@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 import train_faces
-from distil_child import distil
+from distil_settings import distil
 
 from edge_facenet.errors import ConfigError, InputError
 from edge_facenet.photos import growing
@@ -37,10 +40,22 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> CropSet:
     return growing.write(tmp_path_factory.mktemp("faces") / "crops", pictures[:34], names[:34])
 
 
-def child(*arguments: object) -> int:
-    env = {**os.environ, "PYTHONPATH": str(HERE), "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "distil_child.py"), *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, check=False).returncode
+class Legs:
+    """Trainings in processes of their own, one after another (see distil_legs)."""
+
+    def __init__(self, faces: CropSet, teacher: Path, steps: int) -> None:
+        env = {**os.environ, "PYTHONPATH": str(HERE), "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(HERE / "distil_legs.py"), str(faces.path), str(teacher), str(steps)]
+        self._process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, run: Path, where: str = "never", count: int = 0) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(run, where, count, file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
 
 
 def equal(a: Path, b: Path) -> None:
@@ -53,14 +68,41 @@ def equal(a: Path, b: Path) -> None:
 def test_killed_while_the_bank_and_a_checkpoint_are_written_it_ends_with_the_same_bits(
     faces: CropSet, teacher: Path, tmp_path: Path
 ) -> None:
-    trainer.train(faces, tmp_path / "whole", distil(teacher))
-    killed = tmp_path / "killed"
-    assert child(faces.path, killed, teacher, 12, "bank", 4) == -9
-    assert child(faces.path, killed, teacher, 12, "checkpoint", 2) == -9
-    assert checkpoint.newest(killed).state.step == 4  # type: ignore[union-attr]
-    trainer.train(faces, killed, distil(teacher))
-    equal(tmp_path / "whole/step-0000012", killed / "step-0000012")
-    assert (tmp_path / "whole/bank/rows.bin").read_bytes() == (killed / "bank/rows.bin").read_bytes()
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    with contextlib.closing(Legs(faces, teacher, 12)) as legs:
+        assert legs.run(whole) == 0
+        assert legs.run(killed, "bank", 4) == -9
+        assert checkpoint.newest(killed) is None
+        assert legs.run(killed, "checkpoint", 2) == -9
+        assert checkpoint.newest(killed).state.step == 4  # type: ignore[union-attr]
+        assert legs.run(killed) == 0
+    equal(whole / "step-0000012", killed / "step-0000012")
+    assert (whole / "bank/rows.bin").read_bytes() == (killed / "bank/rows.bin").read_bytes()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_killed_at_twenty_random_moments_of_two_hundred_steps(faces: CropSet, teacher: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    rng = np.random.default_rng(20251125)
+    with contextlib.closing(Legs(faces, teacher, 200)) as legs:
+        began = time.monotonic()
+        assert legs.run(whole) == 0
+        took = time.monotonic() - began
+        kills = 0
+        for _ in range(200):
+            # From before the first batch to as long as a whole run takes: the bank, steps and checkpoints are all hit.
+            if legs.run(killed, "after", int(1000 * took * rng.uniform(0.1, 0.5))) == -9:
+                kills += 1
+            if kills == 20:
+                break
+            if checkpoint.newest(killed) is not None and checkpoint.newest(killed).state.step == 200:  # type: ignore[union-attr]
+                equal(whole / "step-0000200", killed / "step-0000200")
+                shutil.rmtree(killed)
+        assert kills == 20
+        assert legs.run(killed) == 0
+    equal(whole / "step-0000200", killed / "step-0000200")
+    assert (whole / "bank/rows.bin").read_bytes() == (killed / "bank/rows.bin").read_bytes()
 
 
 def test_the_student_comes_nearer_to_its_teacher(faces: CropSet, teacher: Path, run: Path) -> None:

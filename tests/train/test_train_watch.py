@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny
 import train_faces
-from distil_child import SETTINGS
+from distil_settings import SETTINGS
 from typer.testing import CliRunner
 
 from edge_facenet.cli import train_jobs
