@@ -15,7 +15,7 @@ from edge_facenet.manifest import Manifest, write
 from edge_facenet.pixels import PixelSpec
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-HEAVY = "tensorflow keras jax torch cv2 ai_edge_litert tflite_runtime onnxruntime matplotlib".split()
+HEAVY = ["tensorflow", "keras", "jax", "torch", "cv2", "ai_edge_litert", "tflite_runtime", "onnxruntime", "matplotlib"]
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
