@@ -57,7 +57,8 @@ def training_twin(model: keras.Model, policy: str = "float32", fused: bool | Non
 
     def renew(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": policy}
-        if use and type(layer) is keras.layers.BatchNormalization:
+        # The kernel wants both; Inception-ResNet's normalisation has no gamma and stays as it is.
+        if use and type(layer) is keras.layers.BatchNormalization and layer.scale and layer.center:
             return FusedBatchNormalization.from_config(config)
         return type(layer).from_config(config)
 

@@ -76,3 +76,12 @@ def test_frozen_layers_keep_their_statistics() -> None:
         before = layer.get_weights()
         layer(x, training=True)
         assert all(np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True))
+
+
+def test_a_normalisation_without_gamma_stays_ordinary() -> None:
+    """Inception-ResNet has such ones; the kernel needs gamma and beta."""
+    image = keras.Input((4, 4, 3))
+    plain = keras.Model(image, keras.layers.BatchNormalization(scale=False)(image))
+    twin = fused_norm.training_twin(plain, fused=True)
+    assert type(twin.layers[-1]) is keras.layers.BatchNormalization
+    assert twin(np.ones((2, 4, 4, 3), np.float32), training=True).shape == (2, 4, 4, 3)
