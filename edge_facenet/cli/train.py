@@ -183,7 +183,8 @@ def _status(now: Status) -> str:
     if "val_accuracy" in figures:
         parts.append(f"calibrate people {figures['val_accuracy']:.1f} %")
     minutes, seconds = divmod(round(now.seconds_left), 60)
-    return f"step {now.step} of {now.steps}: {', '.join(parts)}; {now.images_per_second:.0f} images/s, {minutes}:{seconds:02} left"
+    left = f"{minutes}:{seconds:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return f"step {now.step} of {now.steps}: {', '.join(parts)}; {now.images_per_second:.0f} images/s, {left} left"
 
 
 def _summary(result: Result) -> dict[str, Any]:

@@ -6,6 +6,7 @@ made again from the view's seed (0.6 ms). So no crash can change what a step see
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -32,13 +33,15 @@ class Ring:
         self._size, self._capacity, self._make = size, capacity, make
         picture = size * size * 3
         record = np.dtype([("view", "<i8"), ("sum", "<u4"), ("pixels", "u1", (picture,))])
-        mode = "r+" if path.exists() and path.stat().st_size == capacity * record.itemsize else "w+"
+        bytes_needed = capacity * record.itemsize
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._slots = np.memmap(path, record, mode, shape=(capacity,))  # type: ignore[call-overload]
+            if not path.exists() or path.stat().st_size != bytes_needed:
+                _allocate(path, bytes_needed)
+            self._slots = np.memmap(path, record, "r+", shape=(capacity,))
         except OSError as error:
             raise OutputError(
-                f"Cannot keep {capacity} views in {path}: {error.strerror}. Set a smaller ring."
+                f"Cannot keep {capacity} views in {path} ({bytes_needed >> 20} MiB): {error.strerror}. "
+                "Make room, or set a smaller distil.ring."
             ) from error
 
     def put(self, view: int, picture: Picture) -> None:
@@ -58,6 +61,21 @@ class Ring:
         picture = self._make(view)
         self.put(view, picture)
         return picture
+
+
+def _allocate(path: Path, size: int) -> None:
+    """An empty file with all its blocks: a disk that is too full says so now, not in the middle of a write to memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        with path.open("wb") as stream:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                stream.truncate(size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _checksum(view: int, content: bytes) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,3 +171,14 @@ def test_a_torn_slot_of_the_ring_is_made_again(tmp_path: Path) -> None:
 def test_a_ring_of_another_length_begins_anew(tmp_path: Path) -> None:
     Ring(tmp_path / "ring.bin", 4, 8, picture).get(3)
     assert np.array_equal(Ring(tmp_path / "ring.bin", 6, 8, picture).get(3), picture(3))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve blocks ahead")
+def test_a_disk_too_full_for_the_ring_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match=r"No space left.*distil\.ring"):
+        Ring(tmp_path / "ring.bin", 4, 8, picture)
+    assert not (tmp_path / "ring.bin").exists()
