@@ -6,7 +6,7 @@ OUT ?= demo-out
 JOBS ?= 2
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-STAMP := $(VENV)/.installed-$(shell cat constraints.txt requirements-dev.txt pyproject.toml | sha256sum | cut -c1-12)
+STAMP := $(VENV)/.installed-$(shell cat constraints.txt requirements-dev.txt pyproject.toml models/pyproject.toml | sha256sum | cut -c1-12)
 
 .PHONY: help install models demo test lint typecheck check core-install test-lowest soak clean
 
@@ -26,10 +26,10 @@ $(STAMP):
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifneq ($(UV),)
 	$(UV) pip install --quiet --python $(BIN)/python -r requirements-dev.txt -c constraints.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e models
 else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e models
 endif
 	rm -f $(VENV)/.installed-*
 	touch $@

@@ -41,12 +41,13 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder for crops, runs and artifacts")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="threads of each training; 0 = all")
+    parser.add_argument("--preset", default=PRESET)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "orl-seeds.json")
     options = parser.parse_args()
     crops = _prepared(options.work)
-    runs = [_trained(options.work, seed, options.threads) for seed in options.seeds]
+    runs = [_trained(options, seed) for seed in options.seeds]
     people = read_split(options.work / f"run-{options.seeds[0]}" / "split.json")
-    judge = Judge(CropSet.open(crops), people)
+    judge = Judge(CropSet.open(crops), people, options.preset)
     for run, seed in zip(runs, options.seeds, strict=True):
         run |= {recipe: judge.artifact(path) for recipe, path in _exported(options.work, seed, crops).items()}
     files.write_json(options.out, _record(runs, judge, options))
@@ -56,9 +57,10 @@ def main() -> None:
 class Judge:
     """The test people's pairs, and what an embedding reaches on them."""
 
-    def __init__(self, crops: CropSet, split: Split) -> None:
+    def __init__(self, crops: CropSet, split: Split, preset: str) -> None:
         rows = [crops.rows_of([name]) for name in split.test]
         self.crops, self.split, self.rows = crops, split, np.concatenate(rows)
+        self.preset = preset
         self.pairs = all_pairs(np.repeat(np.arange(len(rows)), [len(r) for r in rows]))
 
     def artifact(self, manifest: Path) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Judge:
     def _untrained(self) -> np.ndarray:
         from edge_facenet.train import backend, checkpoint, embedding
 
-        config = presets.load(PRESET).config
+        config = presets.load(self.preset).config
         backend.prepare(config)
         network = checkpoint.plain_network(config)
         return embedding.embed(network, self.crops.cut(self.rows, config.backbone.size))
@@ -101,14 +103,15 @@ def _prepared(work: Path) -> Path:
     return crops
 
 
-def _trained(work: Path, seed: int, threads: int) -> dict[str, Any]:
+def _trained(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Train one seed; the CPU seconds it cost, those of earlier starts included."""
+    work, threads, preset = options.work, options.threads, options.preset
     run, cost = work / f"run-{seed}", work / f"cost-{seed}.json"
-    if (run / f"step-{presets.load(PRESET).config.steps:07d}").exists():
+    if (run / f"step-{presets.load(preset).config.steps:07d}").exists():
         return {"seed": seed, "cpu_seconds": json.loads(cost.read_text()), "threads": threads}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     settings = ["--set", f"seed={seed}", "--set", f"threads={threads}"]
-    _command("train", str(work / "crops"), str(run), "--preset", PRESET, *settings)
+    _command("train", str(work / "crops"), str(run), "--preset", preset, *settings)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     earlier = json.loads(cost.read_text()) if cost.exists() else 0.0
     spent = earlier + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -147,8 +150,8 @@ def _command(*words: str) -> None:
 def _record(runs: list[dict[str, Any]], judge: Judge, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "balanced accuracy (%) on all pairs of ORL's ten test people, ten folds; one training per seed",
-        "command": f"python benchmarks/orl_seeds.py WORK --seeds {' '.join(map(str, options.seeds))}",
-        "preset": PRESET,
+        "command": f"python benchmarks/orl_seeds.py WORK --seeds {' '.join(map(str, options.seeds))} --preset {options.preset}",
+        "preset": options.preset,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "people": schema.to_json(judge.split),
         "pairs": {"genuine": judge.pairs.genuine, "impostor": judge.pairs.impostor},

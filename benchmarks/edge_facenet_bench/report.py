@@ -24,6 +24,8 @@ from .timing import Plan, Summary, ratio, summarise
 SCHEMA_VERSION = 1
 RECORDS = "records"
 FEW_PEOPLE = 1000
+STARTED = "· weights of "
+"""In an artifact's provenance: the training began with weights that had learned before."""
 """Below this many people a network trained from a random start is a demonstration: the smallest public training set that
 gave a usable face embedder, CASIA-WebFace, has 10,575 (Yi et al., "Learning Face Representation from Scratch", 2014)."""
 
@@ -126,7 +128,7 @@ def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
         plan=newest.plan,
         data=facts.data if facts else None,
         provenance=tuple(dict.fromkeys(one.artifact.provenance for one in latest if one.artifact.provenance)),
-        warning=_warning(facts),
+        warning=_warning(facts, latest),
         sentences=_sentences(latest, facts),
     )
 
@@ -273,10 +275,16 @@ def _newest_with_data(runs: Sequence[Run]) -> Run | None:
     return max(known, key=lambda run: run.date) if known else None
 
 
-def _warning(run: Run | None) -> str | None:
+def _warning(run: Run | None, latest: Sequence[Record]) -> str | None:
     people = len(run.data.train) if run and run.data else 0
     if not 0 < people < FEW_PEOPLE:
         return None
+    starts = [one.artifact.provenance or "" for one in latest]
+    if starts and all(STARTED in start for start in starts):
+        return (
+            f"This network was fine-tuned on {people} people; nearly all that it knows of faces it brought along from the "
+            f"weights it started from. Few people are measured here: the ranges in brackets say how much that proves."
+        )
     return (
         f"{people} people teach the pipeline, not accuracy: a network that has seen {people} people cannot know what tells "
         f"strangers apart, and the classical Fisherfaces may well beat it here. These figures show that every step works, "

@@ -135,6 +135,14 @@ def test_pair_counts_seed_and_identity_lists_are_there(built: report.Report) -> 
 
 def test_few_people_are_called_a_demonstration(built: report.Report) -> None:
     assert built.warning is not None and built.warning.startswith("2 people teach the pipeline, not accuracy")
+    started = [
+        dataclasses.replace(
+            one, artifact=dataclasses.replace(one.artifact, provenance="faces · weights of mobile · terms")
+        )
+        for one in records()
+    ]
+    said = report.build(started, [facts()]).warning
+    assert said is not None and said.startswith("This network was fine-tuned on 2 people")
     many = dataclasses.replace(facts().data, train=tuple(f"p{k}" for k in range(report.FEW_PEOPLE)))  # type: ignore[type-var]
     assert report.build(records(), [dataclasses.replace(facts(), data=many)]).warning is None
 
