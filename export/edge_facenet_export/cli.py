@@ -26,6 +26,9 @@ def export(
     ] = "1.5G",
     budget_bytes: Annotated[str, typer.Option(help="Refuse a file above this size (1.9M; 0 = no limit).")] = NO_LIMIT,
     calibration_faces: Annotated[int, typer.Option(min=1, help="Faces that set the ranges of int8.")] = 100,
+    proof_faces: Annotated[
+        int, typer.Option(min=4, help="Most faces for parity and thresholds; fewer are quicker with a large network.")
+    ] = 1000,
     licence: Annotated[str, typer.Option(help="Terms of the weights, for the manifest.")] = "",
     data: Annotated[
         list[str] | None, typer.Option(help="Training data and its terms, for the manifest; may be repeated.")
@@ -47,7 +50,7 @@ def export(
     from . import pipeline, recipes, tables
 
     limits = Budget(tables.amount(budget_muladds), tables.amount(budget_bytes))
-    options = pipeline.Options(recipes.chosen(recipe or (), format), name, limits, calibration_faces)
+    options = pipeline.Options(recipes.chosen(recipe or (), format), name, limits, calibration_faces, proof_faces)
     options = replace(options, data=tuple(data or ()), licence=licence or options.licence)
     with bar("Exporting", unit="files") as on_progress:
         written = pipeline.export(run, crops, out, options, on_progress)

@@ -97,4 +97,4 @@ def versions(form: str) -> dict[str, str]:
 
 def _initialisation(config: dict[str, Any]) -> str:
     start = config.get("backbone", {}).get("start_from")
-    return f"weights of the run {Path(start).name}" if start else f"random (seed {config.get('seed')})"
+    return f"weights of {Path(start).name}" if start else f"random (seed {config.get('seed')})"

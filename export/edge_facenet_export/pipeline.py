@@ -23,11 +23,12 @@ from edge_facenet.train.checkpoint import load_embedder
 from edge_facenet.verification import cosines, derive
 
 from . import gates, parity
+from .calibrate import DEFAULT_FACES
 from .convert import convert
 from .describe import Description, describe
 from .leftovers import check_place, tidy
 from .recipes import RECIPES, Recipe
-from .source import Source, gather
+from .source import PROOF_FACES, Source, gather
 
 OnProgress = Callable[[int, int], None]
 
@@ -39,7 +40,8 @@ class Options:
     recipes: tuple[Recipe, ...] = doc("which artifacts", tuple(RECIPES.values()))
     name: str = doc("first part of the artifacts' names; empty = the backbone's", "")
     budget: Budget = doc("upper limits", Budget())
-    calibration_faces: int = doc("faces that set the ranges of int8", 100)
+    calibration_faces: int = doc("faces that set the ranges of int8", DEFAULT_FACES)
+    proof_faces: int = doc("most faces that parity and thresholds are measured on", PROOF_FACES)
     licence: str = doc("terms of the weights", "not stated: the terms of the training photos apply")
     data: tuple[str, ...] = doc("more about the training data, its terms above all", ())
 
@@ -62,7 +64,7 @@ def export(
     check_place(out)
     cropset = CropSet.open(crops)
     restored = load_embedder(run)
-    source = gather(restored, cropset, options.calibration_faces)
+    source = gather(restored, cropset, options.calibration_faces, options.proof_faces)
     options.budget.check_muladds(source.costs, restored.backbone)
     description = describe(restored, cropset, options.name or restored.backbone, options.licence, options.data)
     written = []

@@ -54,15 +54,20 @@ class Source:
         return fp32(self.model, self.size)
 
 
-def gather(restored: Restored, crops: CropSet, calibration_faces: int, seed: int = 0) -> Source:
+def gather(
+    restored: Restored, crops: CropSet, calibration_faces: int, proof_faces: int = PROOF_FACES, seed: int = 0
+) -> Source:
     """The network of a checkpoint, its costs, and faces of a crop set by the run's split. The test people stay unseen.
 
+    Args:
+        calibration_faces: faces of people trained on, for the ranges of int8.
+        proof_faces: most faces of calibrate people, for parity and thresholds.
     Raises:
         InputError: the crop set lacks the split's people, or too few of them; embeddings that are not finite.
     """
     from .graph import with_unit_norm
 
-    rows = proof_rows(crops, restored.split, seed)
+    rows = proof_rows(crops, restored.split, proof_faces, seed)
     calibration = representative(crops, restored.split, restored.size, calibration_faces, seed)
     faces = crops.cut(rows, restored.size)
     raw = _embed(restored.model, faces)
@@ -81,8 +86,8 @@ def gather(restored: Restored, crops: CropSet, calibration_faces: int, seed: int
     )
 
 
-def proof_rows(crops: CropSet, split: Split, seed: int = 0) -> npt.NDArray[np.int64]:
-    """Rows of the split's calibrate people, at most `PROOF_FACES`, drawn evenly over the people.
+def proof_rows(crops: CropSet, split: Split, faces: int = PROOF_FACES, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Rows of the split's calibrate people, at most `faces`, drawn evenly over the people.
 
     Raises:
         InputError: fewer than two people, or nobody with two photos: no pair of each kind.
@@ -100,7 +105,7 @@ def proof_rows(crops: CropSet, split: Split, seed: int = 0) -> npt.NDArray[np.in
     for person in people:
         mine = order[labels[order] == person]
         turn[mine] = np.arange(len(mine))
-    first = order[np.argsort(turn[order], kind="stable")][:PROOF_FACES]
+    first = order[np.argsort(turn[order], kind="stable")][:faces]
     return np.sort(rows[first])
 
 

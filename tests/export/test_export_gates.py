@@ -27,6 +27,7 @@ from edge_facenet.errors import (
     OutputError,
     ParityFailed,
     SelfTestFailed,
+    SetupError,
 )
 from edge_facenet.manifest import Parity
 from edge_facenet.verification import Split, all_pairs, write_split
@@ -217,6 +218,16 @@ def test_a_diverged_network_is_refused(world: World, tmp_path: Path) -> None:
     for raw in (np.zeros((4, 128)), np.full((4, 128), np.nan)):
         with pytest.raises(InputError, match="diverged or collapsed"):
             with_unit_norm(None, raw)
+
+
+def test_c080_another_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph made by JAX is one opaque call to a converter; its checkpoint loads under TensorFlow."""
+    import keras
+    from edge_facenet_export.graph import with_unit_norm
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(SetupError, match="KERAS_BACKEND=tensorflow"):
+        with_unit_norm(None, np.ones((1, 128)))
 
 
 @pytest.mark.parametrize("split", [Split(1, ("s1", "s2"), ("s8",), ()), Split(1, ("s1", "s2"), ("s8", "gone"), ())])
