@@ -42,7 +42,7 @@ demo: models
 	$(BIN)/edge-facenet demo $(OUT)
 
 test: models
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -62,7 +62,7 @@ test-lowest:
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest
 
 soak: models
-	$(BIN)/python -m pytest -m soak --override-ini addopts="-q --strict-markers" tests/soak
+	$(BIN)/python -m pytest -m soak --timeout 3600 --durations 0
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -85,6 +85,7 @@ def start(run: Path, words: list[str], folder: Path) -> int:
 
     output = run / runs.OUTPUT
     run.mkdir(parents=True, exist_ok=True)
+    before = _log(run)
     with output.open("ab") as stream:
         begin = stream.tell()
         command = [sys.executable, "-m", "edge_facenet.cli", "train", "run", *words]
@@ -95,7 +96,7 @@ def start(run: Path, words: list[str], folder: Path) -> int:
     while time.monotonic() < deadline:
         if child.poll() is not None and child.returncode != 0:
             raise SetupError(f"The training did not start. {_last_sentence(output, begin)}")
-        if child.poll() == 0 or _begun(run, child.pid):
+        if child.poll() == 0 or _begun(run, child.pid, before):
             return child.pid
         time.sleep(0.2)
     return child.pid
@@ -134,10 +135,20 @@ def last_sentence(run: Path) -> str:
     return _last_sentence(run / runs.OUTPUT, 0)
 
 
-def _begun(run: Path, process: int) -> bool:
+def _begun(run: Path, process: int, before: tuple[int, int] | None) -> bool:
+    """Whether `process` trains: it holds the folder and has begun its log, which comes after all that can be refused."""
     from ..train import runs
 
-    return runs.holder(run) == process and (run / "config.json").exists()
+    return runs.holder(run) == process and _log(run) != before
+
+
+def _log(run: Path) -> tuple[int, int] | None:
+    """Which log file stands in the folder; a training that begins or goes on puts a new one in its place."""
+    try:
+        found = (run / "log.csv").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _last_sentence(output: Path, begin: int) -> str:

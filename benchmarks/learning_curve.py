@@ -1,0 +1,125 @@
+"""The learning curve of a distillation: what each look saw, and how far int8 is from float, against core-hours.
+
+    python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …]
+
+Accuracy, TAR and the cosine to the teacher come from each run's log.csv. int8 is exported from the newest checkpoint of each
+run; give snapshots of one training as several runs to see it change. Plots OUT.svg beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from edge_facenet_export import calibrate, graph, to_tflite
+
+from edge_facenet import files
+from edge_facenet.engines import open_engine
+from edge_facenet.photos.cropset import CropSet
+from edge_facenet.pixels import PixelSpec
+from edge_facenet.train import checkpoint
+
+FACES = 300
+LOOKED = {
+    "val_accuracy": "accuracy",
+    "val_tar_at_1e-2": "tar_at_1e-2",
+    "val_tar_at_1e-3": "tar_at_1e-3",
+    "val_teacher_cosine": "cosine_to_teacher",
+    "train_teacher_cosine": "cosine_to_teacher_on_training_faces",
+}
+
+
+def main() -> None:
+    """Read the logs, measure int8, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("crops", type=Path, help="crop set the runs were trained on")
+    parser.add_argument("out", type=Path, help="JSON file to write")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")
+    options = parser.parse_args()
+    crops = CropSet.open(options.crops)
+    record = {
+        "what": "looks at people held out of training, and int8 against float there, against core-hours",
+        "command": "python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …]",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "crops_sha256": crops.sha256,
+        "looks": [look for run in options.runs for look in _looks(run)],
+        "int8": [_int8(run, crops) for run in options.runs],
+    }
+    files.write_json(options.out, record)
+    plot(record, options.out.with_suffix(".svg"))
+    typer.echo(f"Written: {options.out}, {options.out.with_suffix('.svg')}")
+
+
+def _looks(run: Path) -> list[dict[str, Any]]:
+    log = run / "log.csv"
+    if not log.exists():
+        return []
+    with log.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row.get("val_accuracy")]
+    return [
+        {
+            "run": run.name,
+            "step": int(row["step"]),
+            "core_hours": round(float(row["cpu_seconds"]) / 3600, 4),
+            **{name: float(row[key]) for key, name in LOOKED.items() if row.get(key)},
+        }
+        for row in rows
+    ]
+
+
+def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
+    """Cosine of the int8 file to the float one on held-out faces."""
+    restored = checkpoint.load_embedder(run)
+    model = to_tflite.fp32(graph.inference_model(restored.model), restored.size)
+    quantized = to_tflite.int8(model, calibrate.representative(crops, restored.split, restored.size))
+    rows = crops.rows_of(restored.split.calibrate)
+    faces = crops.cut(rows[:: max(1, len(rows) // FACES)], restored.size)
+    float_spec = PixelSpec(restored.size)
+    int8_spec = PixelSpec(restored.size, dtype="int8", quantization=(1 / 128, 0))
+    embedded = [_embed(data, spec.tensor(faces)) for data, spec in ((model, float_spec), (quantized, int8_spec))]
+    cosines = np.sum(embedded[0] * embedded[1], axis=1)
+    return {
+        "run": run.name,
+        "step": restored.step,
+        "faces": len(faces),
+        "cosine_mean": round(float(cosines.mean()), 5),
+        "cosine_min": round(float(cosines.min()), 5),
+    }
+
+
+def _embed(model: bytes, tensor: np.ndarray) -> np.ndarray:
+    engine = open_engine(model)
+    rows = np.concatenate([engine.run([tensor[k : k + 1]])[0] for k in range(len(tensor))])
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def plot(record: dict[str, Any], path: Path) -> None:
+    """Accuracy and TAR on a logarithmic axis of core-hours."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for run in dict.fromkeys(look["run"] for look in record["looks"]):
+        looks = [look for look in record["looks"] if look["run"] == run]
+        hours = [look["core_hours"] for look in looks]
+        for key, label, factor in (
+            ("accuracy", "accuracy", 1),
+            ("tar_at_1e-2", "TAR at FAR 1e-2", 100),
+            ("tar_at_1e-3", "TAR at FAR 1e-3", 100),
+        ):
+            axis.plot(hours, [factor * look[key] for look in looks], marker="o", ms=3, label=f"{run}: {label}")
+    axis.set(xscale="log", xlabel="core-hours, the teacher's work inside", ylabel="%", ylim=(20, 100))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
