@@ -75,10 +75,11 @@ def _looks(run: Path) -> list[dict[str, Any]]:
 def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
     """Cosine of the int8 file to the float one on held-out faces."""
     restored = checkpoint.load_embedder(run)
-    model = to_tflite.fp32(graph.inference_model(restored.model), restored.size)
-    quantized = to_tflite.int8(model, calibrate.representative(crops, restored.split, restored.size))
     rows = crops.rows_of(restored.split.calibrate)
     faces = crops.cut(rows[:: max(1, len(rows) // FACES)], restored.size)
+    raw = np.asarray(restored.model(PixelSpec(restored.size).tensor(faces[:64]), training=False))
+    model = to_tflite.fp32(graph.with_unit_norm(restored.model, raw), restored.size)
+    quantized = to_tflite.int8(model, calibrate.representative(crops, restored.split, restored.size))
     float_spec = PixelSpec(restored.size)
     int8_spec = PixelSpec(restored.size, dtype="int8", quantization=(1 / 128, 0))
     embedded = [_embed(data, spec.tensor(faces)) for data, spec in ((model, float_spec), (quantized, int8_spec))]
