@@ -11,6 +11,8 @@ from . import words
 from .report import Report, Row
 
 Circle = tuple[float, float, float]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, px."""
 _RECIPES = ("fp32", "fp16", "int8")
 
 
@@ -85,27 +87,33 @@ def _axes(frame: Frame) -> Iterator[str]:
 def _baselines(report: Report, circles: Sequence[Circle], frame: Frame) -> Iterator[str]:
     x0, x1 = frame.at(frame.x[0], 50)[0], frame.at(frame.x[1], 50)[0]
     known = [(f"{b.name} {b.accuracy.accuracy:.1f}", b.accuracy.accuracy) for b in report.baselines if b.accuracy]
+    boxes = [(x - r, y - r, x + r, y + r) for x, y, r in circles]
     for name, value in [*known, ("guessing", 50.0)]:
         if value >= frame.y[0]:
             _, y = frame.at(frame.x[0], value)
             yield f'<line class="baseline" x1="{x0:.1f}" x2="{x1:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            yield _text(*_free_place(name, (x0, x1, y), circles), "tick halo")
+            left, bottom = _free_place(name, (x0, x1, y), boxes)
+            boxes.append(_box(name, left, bottom))
+            yield _text(left, bottom, name, "tick halo")
 
 
-def _free_place(name: str, line: tuple[float, float, float], circles: Sequence[Circle]) -> tuple[float, float, str]:
-    """Where the name of a line covers the least of the circles: above or below it, at its left or right end."""
+def _free_place(name: str, line: tuple[float, float, float], taken: Sequence[Box]) -> tuple[float, float]:
+    """Where the name of a line covers the least of circles and other names: above or below it, at its left or right end."""
     x0, x1, y = line
-    wide = 6.4 * len(name)  # of 12-px type, on average
-    places = [(x, y + down) for x in (x0 + 5, x1 - wide - 5) for down in (-4, 13)]
+    right = x1 - (_box(name, 0, 0)[2]) - 5
+    places = [(x, y + down) for x in (x0 + 5, right) for down in (-4, 13)]
+    return min(places, key=lambda place: sum(_overlap(_box(name, *place), box) for box in taken))
 
-    def covered(place: tuple[float, float]) -> float:
-        left, bottom = place
-        return sum(
-            max(min(left + wide, x + r) - max(left, x - r), 0) * max(min(bottom + 2, y + r) - max(bottom - 9, y - r), 0)
-            for x, y, r in circles
-        )
 
-    return (*min(places, key=covered), name)
+def _box(name: str, left: float, bottom: float) -> Box:
+    """What a name covers: 12-px type is 6.4 px wide on average."""
+    return left, bottom - 9, left + 6.4 * len(name), bottom + 2
+
+
+def _overlap(one: Box, other: Box) -> float:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0) * max(high, 0)
 
 
 def _circles(rows: Sequence[Row], frame: Frame) -> list[Circle]:

@@ -257,8 +257,12 @@ def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_baseline_is_named_where_no_point_is() -> None:
-    line = (50.0, 400.0, 200.0)
-    assert picture._free_place("raw pixels 79.2", line, []) == (55.0, 196.0, "raw pixels 79.2")
-    assert picture._free_place("raw pixels 79.2", line, [(90.0, 195.0, 4.0)])[:2] == (55.0, 213.0)
-    assert picture._free_place("raw pixels 79.2", line, [(90.0, 200.0, 20.0)])[0] > 200
+def test_a_baseline_is_named_where_no_point_and_no_other_name_is() -> None:
+    name, line = "raw pixels 79.2", (50.0, 400.0, 200.0)
+    assert picture._free_place(name, line, []) == (55.0, 196.0)
+    assert picture._free_place(name, line, [(86.0, 191.0, 94.0, 199.0)]) == (55.0, 213.0)
+    assert picture._free_place(name, line, [(70.0, 180.0, 110.0, 220.0)])[0] > 200
+    above = picture._box("untrained network 77.9", 55.0, 205.0)  # named above a line 9 px below this one
+    assert picture._free_place(name, line, [above])[1] == 196.0
+    below = picture._free_place("untrained network 77.9", (50.0, 400.0, 209.0), [picture._box(name, 55.0, 196.0)])
+    assert picture._overlap(picture._box("untrained network 77.9", *below), picture._box(name, 55.0, 196.0)) == 0
