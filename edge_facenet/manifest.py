@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -94,7 +95,10 @@ class Thresholds:
         for point in self.at:
             if abs(point.far - far) <= 1e-9 * far:
                 if point.cosine is None:
-                    raise ThresholdError(f"No threshold at FAR {far:g}: {point.note}.")
+                    raise ThresholdError(
+                        f"No threshold at FAR {far:g}: {point.note}. It takes at least {math.ceil(3 / far):,} pairs of different "
+                        f"people: hold out more of them, or ask for a larger rate."
+                    )
                 return point.cosine
         rates = ", ".join(f"{p.far:g}" for p in self.at)
         raise ThresholdError(f"No threshold at FAR {far:g} was derived for this artifact; it has {rates}.")

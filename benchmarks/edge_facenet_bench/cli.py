@@ -55,6 +55,10 @@ def command(
         report = rebuild(Path(artifacts[1]), readme)
         out = Path(artifacts[1])
     else:
+        if readme is not None:  # before the time is spent
+            from .markdown import around
+
+            around(readme)
         _run([Path(name) for name in artifacts], (crops, split), out, _plan(seconds, quick), lanes, baselines)
         report = publish(out, readme)
     _print(report, out, as_json)
@@ -72,11 +76,14 @@ def _run(
     artifacts: list[Path], people: tuple[Path | None, Path | None], out: Path, plan: Plan, lanes: str, baselines: bool
 ) -> None:
     from edge_facenet.cli.progress import bar
+    from edge_facenet.errors import ConfigError
 
     from .artifacts import entries
     from .campaign import Campaign
 
     chosen = tuple(name.strip() for name in lanes.split(",") if name.strip())
+    if lanes and not chosen:
+        raise ConfigError(f"--lanes {lanes!r} names no lane. Leave it out to measure all of them.")
     found = entries(artifacts, chosen)
     crops, split = people
     with bar("Measuring", unit="blocks") as on_progress:

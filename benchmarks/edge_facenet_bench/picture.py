@@ -39,7 +39,7 @@ class Frame:
 
 
 def chosen(report: Report) -> list[Row]:
-    """One row per artifact: its first valid lane, which has one thread."""
+    """One row per artifact: its first valid lane: one thread, unless that lane is not valid."""
     found: dict[str, Row] = {}
     for row in report.rows:
         if row.valid and row.status == "timed" and row.burst is not None and row.accuracy is not None:
@@ -80,7 +80,7 @@ def _axes(frame: Frame) -> Iterator[str]:
         x, _ = frame.at(value, frame.y[0])
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{y0:.1f}" y2="{y1:.1f}"/>'
         yield _text(x, y0 + 16, f"{value:g}", "tick middle")
-    yield _text((x0 + x1) / 2, y0 + 36, "ms per face, one thread (faster ←)", "tick middle")
+    yield _text((x0 + x1) / 2, y0 + 36, "ms per face (faster ←)", "tick middle")
     yield f'<text class="tick middle" transform="translate(12 {(y0 + y1) / 2:.1f}) rotate(-90)">accuracy, %</text>'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from edge_facenet.engines.native_output import caught
-from edge_facenet.errors import PhotoError
+from edge_facenet.errors import ConfigError, PhotoError
 from edge_facenet.schema import doc
 
 from .jpeg import check_colours
@@ -34,6 +35,10 @@ class Limits:
     megapixels: float = doc("largest declared size; a phone's 108-megapixel photo passes", 128.0)
     bytes: int = doc("largest file", 256 * 1024 * 1024)
     work_side: int = doc("photos longer than this are shrunk by 2, 4 or 8 while they are read, px", 4096)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.megapixels) or self.megapixels <= 0:
+            raise ConfigError(f"The limit of megapixels must be a finite number above 0, found {self.megapixels:g}.")
 
 
 @dataclass(frozen=True)

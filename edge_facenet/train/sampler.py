@@ -27,7 +27,7 @@ class IdentitySampler:
         if len(rows) < people:
             raise InputError(
                 f"A batch of {people} people needs as many to train on, found {len(rows)}. "
-                f"Add people, or set batch.people={max(2, len(rows))}."
+                f"Add people, or give the same command with --set batch.people={max(2, len(rows))}."
             )
         self._rows, self._people, self._images, self._seed = list(rows), people, images, seed
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_facenet import manifest
 from edge_facenet.budget import LayerCost
 from edge_facenet.engines import is_tflite
-from edge_facenet.errors import InputError, SetupError
+from edge_facenet.errors import ManifestError, SetupError
 
 __all__ = ["count"]
 
@@ -27,7 +27,8 @@ def count(source: Path | bytes) -> list[LayerCost]:
     Returns:
         one `LayerCost` per layer; empty when the graph holds no convolution, dense layer or matrix product.
     Raises:
-        InputError: not a model, damaged, a shape that is not fixed, an operator without a rule; never a silent 0.
+        ManifestError: not there, not a model, or damaged.
+        InputError: a shape that is not fixed, an operator without a rule; never a silent 0.
         ManifestError: a manifest whose model file is missing or another.
         MissingExtra: an ONNX file without `onnx` installed.
     """
@@ -53,5 +54,5 @@ def _read(path: Path) -> bytes:
     if path.suffix == ".json":
         return manifest.open_artifact(path)[1]
     if not path.exists():
-        raise InputError(f"There is no model file {path}.")
+        raise ManifestError(f"There is no model file {path}.")
     return manifest.model_bytes(path)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from edge_facenet.budget import LayerCost
-from edge_facenet.errors import InputError, MissingExtra
+from edge_facenet.errors import InputError, ManifestError, MissingExtra
 
 from .per_face import batch_of, per_face
 
@@ -43,7 +43,8 @@ def count_onnx(model: bytes) -> list[LayerCost]:
     """MUL-ADDs and parameters of every convolution, dense layer and matrix product of an ONNX file, per face.
 
     Raises:
-        InputError: not ONNX, a size that cannot be inferred, or an operator without a rule; names the node.
+        ManifestError: not ONNX, or cut short.
+        InputError: a size that cannot be inferred, or an operator without a rule; names the node.
         MissingExtra: `onnx` is not installed.
     """
     try:
@@ -54,9 +55,9 @@ def count_onnx(model: bytes) -> list[LayerCost]:
     try:
         parsed = onnx.ModelProto.FromString(model)
     except DecodeError as error:
-        raise InputError(f"Neither TFLite nor ONNX, or cut short ({len(model):,} bytes): {error}.") from error
+        raise ManifestError(f"Neither TFLite nor ONNX, or cut short ({len(model):,} bytes): {error}.") from error
     if not parsed.graph.node:
-        raise InputError(f"Neither TFLite nor ONNX ({len(model):,} bytes): no graph inside.")
+        raise ManifestError(f"Neither TFLite nor ONNX ({len(model):,} bytes): no graph inside.")
     if parsed.functions:
         parsed = onnx.inliner.inline_local_functions(parsed)
     _refuse_uncountable(parsed.graph.node)

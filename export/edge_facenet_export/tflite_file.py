@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as tfl
 
-from edge_facenet.errors import InputError
+from edge_facenet.errors import ManifestError
 
 Shape = tuple[int, ...]
 _OPERATOR_NAMES = {value: name for name, value in vars(tfl.BuiltinOperator).items() if not name.startswith("_")}
@@ -36,21 +36,28 @@ class TFLiteFile:
     """The main subgraph of a file; tensors by their number.
 
     Raises:
-        InputError: damaged or cut short.
+        ManifestError: damaged or cut short.
     """
 
     def __init__(self, content: bytes) -> None:
         try:
             self._model = tfl.Model.GetRootAs(content, 0)
             for index in range(self._model.BuffersLength()):
-                self._model.Buffers(index).DataAsNumpy()  # raises where the file ends before its weights do
+                buffer = self._model.Buffers(index)
+                buffer.DataAsNumpy()  # raises where the file ends before its weights do
+                if buffer.Offset() > 1 and buffer.Offset() + buffer.Size() > len(
+                    content
+                ):  # weights behind the FlatBuffer
+                    raise ValueError(f"weights end at byte {buffer.Offset() + buffer.Size():,}")
             self._main = self._model.Subgraphs(0)
             self.inputs = _numbers(self._main.InputsAsNumpy())
             self.operators = list(self._operators(self._main))
             others = [self._model.Subgraphs(i) for i in range(1, self._model.SubgraphsLength())]
             self.hidden = [operator for subgraph in others for operator in self._operators(subgraph)]
         except DAMAGE as error:
-            raise InputError(f"This TFLite file is damaged or cut short ({len(content):,} bytes): {error}.") from error
+            raise ManifestError(
+                f"This TFLite file is damaged or cut short ({len(content):,} bytes): {error}."
+            ) from error
 
     @cached_property
     def producers(self) -> dict[int, Operator]:

@@ -14,6 +14,7 @@ import tiny
 from edge_facenet_export.count import count
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_facenet import manifest
 from edge_facenet.errors import InputError, ManifestError
 
 pytestmark = pytest.mark.xdist_group("export-keras")  # TensorFlow is imported once
@@ -223,13 +224,13 @@ def test_damaged_files_are_named_or_counted_right() -> None:
         for cut in [0, 1, 3, 4, 8, 20, *(rng.randrange(len(model)) for _ in range(60))]:
             try:
                 assert total(model[:cut]) == right
-            except InputError as error:
+            except (InputError, ManifestError) as error:
                 assert "\n" not in str(error) or model[:4] != b"TFL3"
     flipped = bytearray(tiny.graph("fp32"))
     for _ in range(120):
         place = rng.randrange(len(flipped))
         changed = bytes(flipped[:place] + bytes([rng.randrange(256)]) + flipped[place + 1 :])
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError, ManifestError):
             count(changed)
 
 
@@ -240,10 +241,10 @@ def test_what_lies_in_a_models_place(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_text("<!DOCTYPE html><html></html>")
     with pytest.raises(ManifestError, match="web page"):
         count(tmp_path / "m.onnx")
-    with pytest.raises(InputError, match="no model file"):
+    with pytest.raises(ManifestError, match="no model file"):
         count(tmp_path / "absent.onnx")
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(InputError, match="Neither TFLite nor ONNX"):
+    with pytest.raises(ManifestError, match="Neither TFLite nor ONNX"):
         count(tmp_path / "text.onnx")
 
 
@@ -252,3 +253,12 @@ def test_weights_in_another_file_are_not_needed(tmp_path: Path) -> None:
     onnx.save(parsed, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
     (tmp_path / "m.data").unlink()
     assert total(tmp_path / "m.onnx") == total(tiny.onnx_graph(1))
+
+
+def test_an_int8_file_cut_behind_its_flatbuffer_is_refused() -> None:
+    import edge_facenet_models
+
+    int8 = manifest.unseal(manifest.open_artifact(edge_facenet_models.path("mobile"))[1])[0]
+    for length in (len(int8) - 1, len(int8) * 3 // 4, len(int8) // 2):
+        with pytest.raises(ManifestError, match="cut short"):
+            count(int8[:length])
