@@ -63,7 +63,7 @@ def test_inception_resnet_at_224_px_is_over_the_papers_budget(capsys: pytest.Cap
         (["mobilenetv9"], 7, 'did you mean "mobilenetv2"'),
         (["mobilenetv2@big"], 7, "whole number of px"),
         (["mobile@8"], 7, "at least 32 px"),
-        (["absent.tflite"], 3, "no model file"),
+        (["absent.tflite"], 4, "no model file"),
         (["mobile", "--budget", "lots"], 7, "found 'lots'"),
     ],
 )
