@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -95,10 +94,7 @@ class Thresholds:
         for point in self.at:
             if abs(point.far - far) <= 1e-9 * far:
                 if point.cosine is None:
-                    raise ThresholdError(
-                        f"No threshold at FAR {far:g}: {point.note}. It takes at least {math.ceil(3 / far):,} pairs of different "
-                        f"people: hold out more of them, or ask for a larger rate."
-                    )
+                    raise ThresholdError(f"No threshold at FAR {far:g}: {point.note}; {3 / far:,.0f} are needed.")
                 return point.cosine
         rates = ", ".join(f"{p.far:g}" for p in self.at)
         raise ThresholdError(f"No threshold at FAR {far:g} was derived for this artifact; it has {rates}.")
