@@ -3,8 +3,11 @@
     EdgeFacenetError               1
     ├── InputError                 3   photos, crops, pair files: what was given cannot be used
     │   ├── PhotoError                 one photo cannot be read, or must not be
-    │   └── NoFaceFound                a photo without a face where one is needed
+    │   ├── NoFaceFound                a photo without a face where one is needed
+    │   ├── GalleryDamaged             a gallery file is cut short, altered, or not a gallery
+    │   └── WrongKey                   a key does not open this gallery, or one is missing or not wanted
     ├── ManifestError              4   an artifact and its manifest do not belong together, or one of them is damaged
+    │   └── GalleryMismatch            a gallery was made by another network or aligner
     ├── GateError                  5   a gate refused; nothing was written
     │   ├── BudgetExceeded             MUL-ADDs, bytes or milliseconds above the limit
     │   ├── ParityFailed               the converted network no longer says what the float one says
@@ -27,6 +30,8 @@ __all__ = [
     "BudgetExceeded",
     "ConfigError",
     "EdgeFacenetError",
+    "GalleryDamaged",
+    "GalleryMismatch",
     "GateError",
     "InputError",
     "LaneUnavailable",
@@ -40,6 +45,7 @@ __all__ = [
     "SelfTestFailed",
     "SetupError",
     "ThresholdError",
+    "WrongKey",
 ]
 
 
@@ -63,10 +69,22 @@ class NoFaceFound(InputError):
     """A photo without a face where one is needed."""
 
 
+class GalleryDamaged(InputError):
+    """A gallery file is cut short, altered, or not a gallery."""
+
+
+class WrongKey(InputError):
+    """A key does not open this gallery, or one is missing or not wanted."""
+
+
 class ManifestError(EdgeFacenetError):
     """An artifact and its manifest do not belong together, or one of them is damaged."""
 
     exit_code = 4
+
+
+class GalleryMismatch(ManifestError):
+    """A gallery was made by another network or aligner; its embeddings may not be compared with this one's."""
 
 
 class GateError(EdgeFacenetError):
