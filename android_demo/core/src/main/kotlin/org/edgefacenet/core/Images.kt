@@ -1,0 +1,93 @@
+package org.edgefacenet.core
+
+/**
+ * An upright picture.
+ *
+ * @property pixels rows of R, G, B bytes without padding, `3 * width * height` of them.
+ */
+class RgbImage(val width: Int, val height: Int, val pixels: ByteArray) {
+    init {
+        if (width < 1 || height < 1 || pixels.size != 3 * width * height) {
+            throw InputException("A picture of $width x $height needs ${3L * width * height} bytes of RGB, found ${pixels.size}.")
+        }
+    }
+
+    /** The picture turned by [degrees] clockwise (a multiple of 90), then mirrored left to right when [mirror]. */
+    fun turned(degrees: Int, mirror: Boolean = false): RgbImage {
+        val turns = quarterTurns(degrees)
+        if (turns == 0 && !mirror) return this
+        val (w, h) = if (turns % 2 == 0) width to height else height to width
+        val out = ByteArray(pixels.size)
+        var to = 0
+        for (y in 0 until h) for (column in 0 until w) {
+            val x = if (mirror) w - 1 - column else column
+            val from = 3 * when (turns) {
+                0 -> y * width + x
+                1 -> (height - 1 - x) * width + y
+                2 -> (height - 1 - y) * width + width - 1 - x
+                else -> x * width + width - 1 - y
+            }
+            out[to] = pixels[from]
+            out[to + 1] = pixels[from + 1]
+            out[to + 2] = pixels[from + 2]
+            to += 3
+        }
+        return RgbImage(w, h, out)
+    }
+
+    /** Mean luminance (Rec. 601) of a sample of the pixels, 0..255. */
+    fun luminance(): Double {
+        val step = maxOf(1, minOf(width, height) / 256)
+        val sums = LongArray(3)
+        var count = 0
+        for (y in 0 until height step step) for (x in 0 until width step step) {
+            val at = 3 * (y * width + x)
+            for (c in 0..2) sums[c] += (pixels[at + c].toInt() and 0xFF).toLong()
+            count++
+        }
+        return (0.299 * sums[0] + 0.587 * sums[1] + 0.114 * sums[2]) / count
+    }
+}
+
+internal fun quarterTurns(degrees: Int): Int {
+    require(degrees % 90 == 0) { "A picture is turned by a multiple of 90 degrees, found $degrees." }
+    return Math.floorMod(degrees / 90, 4)
+}
+
+/** A place in a picture, px; (0, 0) is the middle of the first pixel. */
+data class PointF2(val x: Float, val y: Float)
+
+/** A part of a picture, px; it may reach over the edge. */
+data class Box(val left: Float, val top: Float, val right: Float, val bottom: Float) {
+    val width: Float get() = right - left
+    val height: Float get() = bottom - top
+}
+
+/**
+ * A face with its five points.
+ *
+ * @property points eye, eye, nose tip, mouth corner, mouth corner, each from the picture's left, as an upright face shows them.
+ * @property score of the detector, 0..1.
+ * @property presence of the mesh, 0..1; below 0.5 the points are the detector's own.
+ * @property turns quarter turns anti-clockwise that bring the picture upright.
+ */
+data class DetectedFace(
+    val box: Box,
+    val points: List<PointF2>,
+    val score: Float,
+    val presence: Float,
+    val turns: Int = 0,
+) {
+    /** The points in double precision where a [FaceFinder] made them; the crop is cut from these. */
+    internal var exact: Points? = null
+
+    internal fun alignment(): Points = exact ?: Points(DoubleArray(10) { if (it % 2 == 0) points[it / 2].x.toDouble() else points[it / 2].y.toDouble() })
+
+    /** Degrees between the eye line and level in the picture as turned, -180..180. */
+    val tilt: Double
+        get() {
+            val p = alignment()
+            val line = Math.toDegrees(Math.atan2(p.y(1) - p.y(0), p.x(1) - p.x(0)))
+            return Math.floorMod360(line - 90 * turns + 180) - 180
+        }
+}
