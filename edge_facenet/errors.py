@@ -16,7 +16,8 @@
     ├── SetupError                 6   this machine lacks something
     │   ├── MissingExtra               an optional dependency is not installed
     │   ├── ModelsMissing              the face detector and mesh have not been set up
-    │   └── LaneUnavailable            an engine, delegate or adapter is not here, or refuses this file
+    │   ├── LaneUnavailable            an engine, delegate or adapter is not here, or refuses this file
+    │   └── CameraLost             9   a camera is not there, or has given no picture for longer than allowed
     ├── ConfigError                7   an unknown key, a wrong type, a value outside its range
     └── OutputError                8   the place to write to is not writable, full, or already holds something else
 
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetExceeded",
+    "CameraLost",
     "ConfigError",
     "EdgeFacenetError",
     "GalleryDamaged",
@@ -130,6 +132,15 @@ class ModelsMissing(SetupError):
 
 class LaneUnavailable(SetupError):
     """An engine, delegate or adapter is not here, or refuses this file."""
+
+
+class CameraLost(SetupError):
+    """A camera is not there, or has given no picture for longer than allowed.
+
+    It has a code of its own: a service may start again in the hope that somebody plugs the camera in.
+    """
+
+    exit_code = 9
 
 
 class ConfigError(EdgeFacenetError):

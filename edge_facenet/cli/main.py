@@ -24,7 +24,7 @@ GROUP = "edge_facenet.commands"
 ORDER = ("demo", "setup", "prepare", "train", "export", "bench", "verify", "muladds", "doctor")
 EXIT_CODES = (
     "Exit codes: 0 done; 1 unexpected; 2 command line; 3 photos, crops or pairs; 4 manifest or model file; 5 a gate "
-    "refused; 6 something is missing on this machine; 7 configuration; 8 output; 130 interrupted. "
+    "refused; 6 something is missing on this machine; 7 configuration; 8 output; 9 camera gone; 130 interrupted. "
     "--debug, anywhere on the line, shows the traceback."
 )
 # Read by TensorFlow, LiteRT and OpenCV when they are first imported, which happens inside the commands.

@@ -35,7 +35,11 @@ def test_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
 @pytest.mark.parametrize(("name", "code"), CODES.items())
 def test_subclasses_leave_with_their_parents_code(name: str, code: int) -> None:
     family = [c for c in map(errors.__dict__.get, errors.__all__) if issubclass(c, errors.__dict__[name])]
-    assert {c.exit_code for c in family} == {code}
+    assert {c.exit_code for c in family if c is not errors.CameraLost} == {code}
+
+
+def test_a_lost_camera_leaves_with_a_code_of_its_own_for_services() -> None:
+    assert errors.CameraLost.exit_code not in {1, 2, *CODES.values()}
 
 
 def test_missing_extra_says_what_to_type() -> None:
