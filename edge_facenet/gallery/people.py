@@ -1,0 +1,181 @@
+"""What a gallery holds and hands out: people, samples of their faces, templates; and the rules for names and vectors."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..pixels import Pixels
+from ..schema import doc
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+T = TypeVar("T", bound=np.generic)
+
+NAME_LENGTH = 200
+NAME_RULE = (
+    f"A name has 1 to {NAME_LENGTH} characters, at least one of them visible, and no control characters, line breaks or "
+    "marks that turn the direction of writing"
+)
+UNIT_SLACK = 1e-3
+"""How far from 1 the length of an embedding may be: rounding to half precision moves it by at most 5e-4."""
+SHORTEST_MEAN = 1e-3
+"""A mean shorter than this points nowhere: embeddings that cancel each other are no template."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What made an embedding. Only embeddings of equal makers may be compared."""
+
+    embedder: str = doc("fingerprint of the network: graph, pixels, template, norm")
+    aligner: str = doc("fingerprint of what finds and cuts the face")
+    dimension: int = doc("length of an embedding")
+
+    def __str__(self) -> str:
+        return f"network {self.embedder[:12]}, aligner {self.aligner[:12]}, dimension {self.dimension}"
+
+
+@dataclass(frozen=True)
+class Person:
+    """One enrolled person, without vectors."""
+
+    id: int = doc("never used again, not even after the person was forgotten")
+    name: str = doc("as given, in Unicode NFC; several people may have one name")
+    embeddings: int = doc("rows that count for the template's maker")
+    enrolled: str = doc("ISO 8601, UTC")
+    updated: str = doc("ISO 8601, UTC: the last row that came or went")
+    crops: int = doc("rows with a kept picture")
+    rejected: int = doc('faces marked as "not this person"')
+    outdated: int = doc("rows of another network or aligner; they are never compared", 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One face: its embedding and where it comes from."""
+
+    embedding: Floats = doc("(d,) float32, unit length")
+    photo_sha256: str = doc("hex digest of the photo's bytes (of a frame: of its pixels)")
+    source: str = doc("path or name of the photo; a later photo of the same source replaces it", "")
+    crop: Pixels | None = doc("(s, s, 3) uint8 RGB, kept only when the owner asked for it", None)
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What one enrolment did."""
+
+    person: int = doc("id")
+    name: str = doc("as stored")
+    created: bool = doc("whether the person is new")
+    added: int = doc("samples stored")
+    known: int = doc("samples that were there already: equal photo and embedding")
+    replaced: int = doc("older samples that gave way to another photo of the same source, or to this network's")
+    refused: int = doc('samples left out because they were marked as "not this person"')
+    embeddings: int = doc("the person's samples now")
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Everything a search needs, in arrays that nobody may write to. People without a usable embedding are not in it."""
+
+    ids: Indices = doc("(p,) int64, ascending")
+    names: tuple[str, ...] = doc("(p,)")
+    matrix: Floats = doc("(p, d) float32: one template a person, unit length")
+    embeddings: Floats = doc("(n, d) float32: every usable embedding")
+    owner: Indices = doc("(n,) int64: row of `matrix` that each belongs to, ascending")
+    rejected: Floats = doc("(r, d) float32: faces that are not this person")
+    rejected_owner: Indices = doc("(r,) int64: row of `matrix` that each is not")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `build_templates` needs to know of one stored row."""
+
+    person: int
+    rejected: bool
+    vector: Floats
+
+
+def build_templates(names: dict[int, str], rows: Sequence[Row], dimension: int) -> Templates:
+    """Templates: the renormalised mean of each person's unit embeddings, in float64, rounded to float32.
+
+    Args:
+        names: id -> name of everybody.
+        rows: sound rows only (`fault` says None).
+        dimension: d, for a gallery without rows.
+    """
+    enrolled = sorted((row for row in rows if not row.rejected), key=lambda row: row.person)
+    embeddings = _stack([row.vector for row in enrolled], dimension)
+    ids, starts = np.unique(np.array([row.person for row in enrolled], np.int64), return_index=True)
+    means = np.add.reduceat(embeddings.astype(np.float64), starts, axis=0) if len(ids) else np.empty((0, dimension))
+    means /= np.diff([*starts, len(enrolled)])[:, None]
+    lengths = np.linalg.norm(means, axis=1)
+    usable = lengths >= SHORTEST_MEAN
+    place = {int(ids[k]): new for new, k in enumerate(np.flatnonzero(usable))}
+    kept = [k for k, row in enumerate(enrolled) if row.person in place]
+    turned_down = [row for row in rows if row.rejected and row.person in place]
+    return Templates(
+        ids=_frozen(ids[usable]),
+        names=tuple(names[i] for i in place),
+        matrix=_frozen((means[usable] / lengths[usable, None]).astype(np.float32)),
+        embeddings=_frozen(embeddings[kept]),
+        owner=_frozen(np.array([place[enrolled[k].person] for k in kept], np.int64)),
+        rejected=_frozen(_stack([row.vector for row in turned_down], dimension)),
+        rejected_owner=_frozen(np.array([place[row.person] for row in turned_down], np.int64)),
+    )
+
+
+def fault(vector: npt.NDArray[np.floating], dimension: int) -> str | None:
+    """Why this must not be compared with anything, or None."""
+    if vector.shape != (dimension,):
+        return f"has shape {vector.shape}, expected ({dimension},)"
+    if not np.isfinite(vector).all():
+        return "holds values that are not finite"
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if length == 0.0:
+        return "is all zeros"
+    return None if abs(length - 1) <= UNIT_SLACK else f"has length {length:.4f}, expected 1 ± {UNIT_SLACK}"
+
+
+def check_vector(vector: npt.ArrayLike, dimension: int, what: str) -> Floats:
+    """(d,) float32 of unit length, or InputError."""
+    array = np.asarray(vector)
+    wrong = "is not made of numbers" if array.dtype.kind not in "fiu" else fault(array, dimension)
+    if wrong is not None:
+        raise InputError(f"{what} {wrong}. Take it from an Embedder, which gives rows of unit length.")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def check_name(name: str) -> str:
+    """The name as it is stored: white space around it gone, Unicode NFC.
+
+    Raises:
+        InputError: empty, too long, invisible, or with characters that would break a line, a page or a terminal.
+    """
+    text = unicodedata.normalize("NFC", name).strip()
+    kinds = {unicodedata.category(c) for c in text}
+    if not text or len(text) > NAME_LENGTH:
+        raise InputError(f"{NAME_RULE}; found {len(text)} characters. Give another name.")
+    if kinds & {"Cc", "Cs", "Zl", "Zp"} or _TURNING & set(text):
+        raise InputError(f"{NAME_RULE}; found {ascii(text)[:80]}. Give another name.")
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
+        raise InputError(f"{NAME_RULE}; found nothing visible in {ascii(text)[:80]}. Give another name.")
+    return text
+
+
+def _stack(vectors: list[Floats], dimension: int) -> Floats:
+    return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)
+
+
+def _frozen(array: npt.NDArray[T]) -> npt.NDArray[T]:
+    array.setflags(write=False)
+    return array
