@@ -88,6 +88,6 @@ data class DetectedFace(
         get() {
             val p = alignment()
             val line = Math.toDegrees(Math.atan2(p.y(1) - p.y(0), p.x(1) - p.x(0)))
-            return Math.floorMod360(line - 90 * turns + 180) - 180
+            return (line - 90 * turns + 180).mod(360.0) - 180
         }
 }
