@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import selftest
 from .engines import Array, Engine, TensorSpec, open_engine
-from .errors import InputError, ManifestError, SelfTestFailed
+from .errors import InputError, ManifestError, SelfTestFailed, UnusableEmbedding
 from .manifest import Manifest, fingerprint, open_artifact
 from .pixels import Pixels, resize
 from .selftest import faces_sha256, selftest_faces
@@ -70,7 +70,8 @@ class Embedder:
         Returns:
             (n, dimension) float32, rows of unit length, independent of each other; the array owns its memory.
         Raises:
-            InputError: another shape or type; an embedding that is not finite or has no length (names the row).
+            InputError: another shape or type.
+            UnusableEmbedding: an embedding is all zeros or not finite; it names the rows.
         """
         batch = self.manifest.pixels.batch
         crops = np.asarray(crops)
@@ -120,7 +121,10 @@ def _unit(raw: Array) -> npt.NDArray[np.float32]:
     if not good.all():
         row = int(np.argmin(good))
         what = "is all zeros" if lengths[row] == 0 else "holds values that are not finite"
-        raise InputError(f"The embedding of crop {row} of {len(raw)} {what}. The network cannot be used for it.")
+        zero, not_finite = (tuple(np.flatnonzero(bad).tolist()) for bad in (lengths == 0, ~np.isfinite(lengths)))
+        raise UnusableEmbedding(
+            f"The embedding of crop {row} of {len(raw)} {what}. The network cannot be used for it.", zero, not_finite
+        )
     unit: npt.NDArray[np.float32] = (wide / lengths[:, None]).astype(np.float32)
     return unit
 
@@ -153,18 +157,33 @@ def _output(manifest: Manifest, engine: Engine) -> int:
     """Which output is the embedding."""
     names = [spec.name for spec in engine.outputs]
     listed = "; ".join(str(spec) for spec in engine.outputs)
-    wanted = (manifest.pixels.batch, manifest.dimension)
-    fitting = [k for k, spec in enumerate(engine.outputs) if spec.shape[-1:] == (manifest.dimension,)]
+    shapes = _output_shapes(manifest, engine)
+    fitting = [k for k, shape in enumerate(shapes) if _holds(shape, manifest.pixels.batch, manifest.dimension)]
     if manifest.output is not None:
         if manifest.output not in names:
             raise ManifestError(f'{manifest.file} has no output "{manifest.output}"; it has {listed}.')
         fitting = [k for k in fitting if names[k] == manifest.output]
-    if len(fitting) != 1 or np.prod(np.abs(engine.outputs[fitting[0]].shape)) not in (wanted[1], wanted[0] * wanted[1]):
+    if len(fitting) != 1:
         advice = (
             "Name the embedding: output in the manifest." if len(fitting) > 1 else "Correct dimension in the manifest."
         )
         raise ManifestError(f"{manifest.file} has {listed}; the manifest says dimension {manifest.dimension}. {advice}")
     return fitting[0]
+
+
+def _holds(shape: tuple[int, ...], batch: int, dimension: int) -> bool:
+    """Whether an output is one embedding per face: (batch, d), (batch, d, 1, 1), (batch, 1, 1, d); (d,) for one face."""
+    faces, *values = shape if len(shape) > 1 else (1, *shape)
+    return faces in (batch, -1) and max(values, default=0) == dimension == int(np.prod(values))
+
+
+def _output_shapes(manifest: Manifest, engine: Engine) -> list[tuple[int, ...]]:
+    """As the file declares them; where it leaves more than the batch open, as a call gives them."""
+    declared = [spec.shape for spec in engine.outputs]
+    if all(shape and -1 not in shape[1:] for shape in declared):
+        return declared
+    blank = np.zeros(manifest.pixels.shape, np.dtype(manifest.pixels.dtype))
+    return [np.shape(output) for output in engine.run([blank])]
 
 
 def _locate(name: str | Path) -> Path:

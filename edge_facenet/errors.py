@@ -4,6 +4,7 @@
     ├── InputError                 3   photos, crops, pair files: what was given cannot be used
     │   ├── PhotoError                 one photo cannot be read, or must not be
     │   ├── NoFaceFound                a photo without a face where one is needed
+    │   ├── UnusableEmbedding          a network gave faces zeros, or values that are not finite
     │   ├── GalleryDamaged             a gallery file is cut short, altered, or not a gallery
     │   └── WrongKey                   a key does not open this gallery, or one is missing or not wanted
     ├── ManifestError              4   an artifact and its manifest do not belong together, or one of them is damaged
@@ -47,6 +48,7 @@ __all__ = [
     "SelfTestFailed",
     "SetupError",
     "ThresholdError",
+    "UnusableEmbedding",
     "WrongKey",
 ]
 
@@ -69,6 +71,19 @@ class PhotoError(InputError):
 
 class NoFaceFound(InputError):
     """A photo without a face where one is needed."""
+
+
+class UnusableEmbedding(InputError):
+    """A network gave faces vectors that say nothing: zeros, or values that are not finite.
+
+    Attributes:
+        zero, not_finite: rows of the crops given, ascending.
+    """
+
+    def __init__(self, message: str, zero: tuple[int, ...] = (), not_finite: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.zero = zero
+        self.not_finite = not_finite
 
 
 class GalleryDamaged(InputError):

@@ -76,7 +76,8 @@ class PixelSpec:
             return (pixels ^ np.uint8(0x80)).view(np.int8)
         axis = (1, 1, 1, 3) if self.layout == "NHWC" else (1, 3, 1, 1)
         mean, scale = (np.array(v, np.float32).reshape(axis) for v in (self.mean, self.scale))
-        real = (pixels.astype(np.float32) - mean) / scale
+        with np.errstate(over="ignore", invalid="ignore"):  # a scale near 0: the embedder reports what is not finite
+            real = (pixels.astype(np.float32) - mean) / scale
         if self.quantization is None:
             return real
         step, zero = self.quantization

@@ -3,8 +3,9 @@
 Each is 3x3 convolution (8 channels, stride 2) -> ReLU -> mean over space -> dense 128, with seeded random weights:
 `tiny-fp32.tflite` takes float32 pixels (x - 128) / 128, `tiny-int8.tflite` is whole int8 with input scale 1/128 and
 zero point 0, and `tiny-two.tflite` has two outputs of one shape, "embedding" and "logits". `tiny-norm.tflite` is one
-L2_NORMALIZATION between two additions, an operator no delegate takes. `edge_facenet/cli/doctor.*` adds 1. They are committed because TensorFlow takes
-seconds to import; the test suite needs none of it to read them.
+L2_NORMALIZATION between two additions, an operator no delegate takes. `tiny-batch.tflite` takes three faces at a call.
+`edge_facenet/cli/doctor.*` adds 1. They are committed because TensorFlow takes seconds to import; the test suite needs
+none of it to read them.
 """
 
 from __future__ import annotations
@@ -56,6 +57,21 @@ def norm() -> bytes:
     return content
 
 
+def batch() -> bytes:
+    """Three faces at a call, NCHW, 8 px: means of 2 x 2 pixels, times a matrix of `default_rng(3)`, to 64 values."""
+    import tensorflow as tf
+
+    matrix = np.random.default_rng(3).normal(0, 1, (48, 64)).astype(np.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec((3, 3, 8, 8), tf.float32, name="faces")])
+    def graph(faces: tf.Tensor) -> tf.Tensor:
+        means = tf.nn.avg_pool2d(tf.transpose(faces, (0, 2, 3, 1)), 2, 2, "VALID")
+        return tf.matmul(tf.reshape(means, (3, 48)), matrix)
+
+    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()]).convert()
+    return content
+
+
 def doctor() -> dict[str, bytes]:
     """x + 1 in both formats, which `edge-facenet doctor` runs."""
     import tensorflow as tf
@@ -88,6 +104,7 @@ def main() -> None:
         "tiny-int8.tflite": export(network(("embedding",)), **whole_int8),
         "tiny-two.tflite": export(network(("embedding", "logits"))),
         "tiny-norm.tflite": norm(),
+        "tiny-batch.tflite": batch(),
     }
     for name, content in files.items():
         (HERE / name).write_bytes(content)
