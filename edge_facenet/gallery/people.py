@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -96,42 +96,52 @@ class Templates:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
-class Row:
-    """What `build_templates` needs to know of one stored row."""
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Stored rows in arrays, sound or not."""
 
-    person: int
-    rejected: bool
-    vector: Floats
+    person: Indices = doc("(k,) int64: ids")
+    rejected: npt.NDArray[np.bool_] = doc('(k,) whether the row says "not this person"')
+    vectors: Floats = doc("(k, d) float32")
 
 
-def build_templates(names: dict[int, str], rows: Sequence[Row], dimension: int) -> Templates:
+def build_templates(names: dict[int, str], rows: Rows) -> Templates:
     """Templates: the renormalised mean of each person's unit embeddings, in float64, rounded to float32.
 
-    Args:
-        names: id -> name of everybody.
-        rows: sound rows only (`fault` says None).
-        dimension: d, for a gallery without rows.
+    Rows that are no embedding (zeros, not finite, another length than 1) are left out, as are rows of people without a
+    name in `names`.
     """
-    enrolled = sorted((row for row in rows if not row.rejected), key=lambda row: row.person)
-    embeddings = _stack([row.vector for row in enrolled], dimension)
-    ids, starts = np.unique(np.array([row.person for row in enrolled], np.int64), return_index=True)
-    means = np.add.reduceat(embeddings.astype(np.float64), starts, axis=0) if len(ids) else np.empty((0, dimension))
-    means /= np.diff([*starts, len(enrolled)])[:, None]
+    good = sound(rows.vectors) & np.isin(rows.person, np.array(list(names), np.int64))
+    order = np.argsort(rows.person, kind="stable")
+    enrolled = order[good[order] & ~rows.rejected[order]]
+    turned_down = order[good[order] & rows.rejected[order]]
+    embeddings, owners = rows.vectors[enrolled], rows.person[enrolled]
+    ids, starts = np.unique(owners, return_index=True)
+    means = (
+        np.add.reduceat(embeddings.astype(np.float64), starts, axis=0) if len(ids) else np.empty_like(embeddings, float)
+    )
+    means /= np.diff(np.append(starts, len(owners)))[:, None]
     lengths = np.linalg.norm(means, axis=1)
     usable = lengths >= SHORTEST_MEAN
-    place = {int(ids[k]): new for new, k in enumerate(np.flatnonzero(usable))}
-    kept = [k for k, row in enumerate(enrolled) if row.person in place]
-    turned_down = [row for row in rows if row.rejected and row.person in place]
+    ids = ids[usable]
+    kept, turned_down = np.isin(owners, ids), turned_down[np.isin(rows.person[turned_down], ids)]
     return Templates(
-        ids=_frozen(ids[usable]),
-        names=tuple(names[i] for i in place),
+        ids=_frozen(ids),
+        names=tuple(names[int(i)] for i in ids),
         matrix=_frozen((means[usable] / lengths[usable, None]).astype(np.float32)),
         embeddings=_frozen(embeddings[kept]),
-        owner=_frozen(np.array([place[enrolled[k].person] for k in kept], np.int64)),
-        rejected=_frozen(_stack([row.vector for row in turned_down], dimension)),
-        rejected_owner=_frozen(np.array([place[row.person] for row in turned_down], np.int64)),
+        owner=_frozen(np.searchsorted(ids, owners[kept])),
+        rejected=_frozen(rows.vectors[turned_down]),
+        rejected_owner=_frozen(np.searchsorted(ids, rows.person[turned_down])),
     )
+
+
+def sound(vectors: Floats) -> npt.NDArray[np.bool_]:
+    """(k,) which of (k, d) vectors may be compared."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    good: npt.NDArray[np.bool_] = np.abs(lengths - 1) <= UNIT_SLACK  # NaN is not
+    return good
 
 
 def fault(vector: npt.NDArray[np.floating], dimension: int) -> str | None:
@@ -155,6 +165,35 @@ def check_vector(vector: npt.ArrayLike, dimension: int, what: str) -> Floats:
     return np.ascontiguousarray(array, np.float32)
 
 
+def named(people: Iterable[Person], who: str | int, where: str) -> Person:
+    """The one person meant by an id, a name, or "#id".
+
+    Raises:
+        InputError: nobody, or several (with their ids).
+    """
+    everybody = list(people)
+    text = unicodedata.normalize("NFC", str(who)).strip()
+    number = text.removeprefix("#")
+    wanted = int(number) if number.isascii() and number.isdigit() else None
+    by_name = not isinstance(who, int) and not text.startswith("#")
+    found = [p for p in everybody if p.id == wanted or (by_name and p.name == text)]
+    found = found or [
+        p for p in everybody if not isinstance(who, int) and p.name == text
+    ]  # a name that begins with "#"
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(f"#{p.id} ({p.name})" for p in found[:20])
+        raise InputError(
+            f"{len(found)} people in gallery {where} can be meant by {text}: {ids}. Give the id of one, as #id."
+        )
+    if not everybody:
+        raise InputError(
+            f"Gallery {where} is empty: there is nobody called {text}. Enroll people first: edge-facenet enroll."
+        )
+    raise InputError(f"Gallery {where} has nobody called {text}. See who is there: edge-facenet gallery list.")
+
+
 def check_name(name: str) -> str:
     """The name as it is stored: white space around it gone, Unicode NFC.
 
@@ -170,10 +209,6 @@ def check_name(name: str) -> str:
     if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
         raise InputError(f"{NAME_RULE}; found nothing visible in {ascii(text)[:80]}. Give another name.")
     return text
-
-
-def _stack(vectors: list[Floats], dimension: int) -> Floats:
-    return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)
 
 
 def _frozen(array: npt.NDArray[T]) -> npt.NDArray[T]:
