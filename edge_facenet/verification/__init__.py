@@ -1,26 +1,34 @@
 """How well embeddings tell people apart, and how sure that figure is. numpy only; plots need the extra "bench"."""
 
 from .audit import PairCounts, clean, count_faults
+from .identification import FPIRS, Drawn, Identification, OpenSetPoint, Plan, Rule, identify_open_set
 from .intervals import with_intervals
 from .leaks import Leak, leaks, signatures
 from .openset import OpenSet, open_set, threshold_at_fpir
 from .pairfile import PairList, picture_index, read_pairs
 from .pairs import MAX_PAIRS, Pairs, all_pairs, cosines, sampled_pairs
 from .protocol import FARS, OperatingPoint, Verification, evaluate, evaluate_embeddings, operating_points
+from .shares import share_interval
 from .splits import Split, read_split, split_identities, write_split
 from .sweep import Sweep, sweep
 from .thresholds import Difference, Transfer, compare, derive, from_cosine, same_person, to_cosine, transfer
 
 __all__ = [
     "FARS",
+    "FPIRS",
     "MAX_PAIRS",
     "Difference",
+    "Drawn",
+    "Identification",
     "Leak",
     "OpenSet",
+    "OpenSetPoint",
     "OperatingPoint",
     "PairCounts",
     "PairList",
     "Pairs",
+    "Plan",
+    "Rule",
     "Split",
     "Sweep",
     "Transfer",
@@ -34,6 +42,7 @@ __all__ = [
     "evaluate",
     "evaluate_embeddings",
     "from_cosine",
+    "identify_open_set",
     "leaks",
     "open_set",
     "operating_points",
@@ -42,6 +51,7 @@ __all__ = [
     "read_split",
     "same_person",
     "sampled_pairs",
+    "share_interval",
     "signatures",
     "split_identities",
     "sweep",

@@ -126,11 +126,11 @@ def expanded_tail(identities: int, level: float = 0.95) -> float:
     >>> round(expanded_tail(10), 4), round(expanded_tail(100_000), 4)
     (0.0086, 0.025)
     """
-    t = _student_t((1 + level) / 2, identities - 1)
+    t = student_t((1 + level) / 2, identities - 1)
     return NormalDist().cdf(-math.sqrt(identities / (identities - 1)) * t)
 
 
-def _student_t(p: float, freedom: int) -> float:
+def student_t(p: float, freedom: int) -> float:
     """Quantile of Student's t: exact for 1 and 2 degrees, else Hill's expansion (better than 0.2 % from 3 degrees on)."""
     if freedom == 1:
         return float(math.tan(math.pi * (p - 0.5)))

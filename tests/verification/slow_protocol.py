@@ -75,3 +75,15 @@ def val(scores: Scores, same: Sequence[bool], far: Fraction) -> float | None:
     return float(
         max(accepted(scores, same, t, True) for t in thresholds(scores) if accepted(scores, same, t, False) <= far)
     )
+
+
+def open_set(
+    mates: Scores, right: Sequence[bool], strangers: Scores, fpir: Fraction
+) -> tuple[float, Fraction, Fraction]:
+    """(threshold, FPIR, FNIR): the lowest of the strangers' scores that lets in at most the share asked for."""
+    for threshold in sorted(strangers):
+        alarms = Fraction(sum(s > threshold for s in strangers), len(strangers))
+        if alarms <= fpir:
+            found = sum(s > threshold and r for s, r in zip(mates, right, strict=True))
+            return threshold, alarms, 1 - Fraction(found, len(mates))
+    raise AssertionError("the highest score lets in nobody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from edge_facenet.verification import (
     cosines,
     evaluate,
     evaluate_embeddings,
+    open_set,
     operating_points,
     sampled_pairs,
     sweep,
+    threshold_at_fpir,
 )
 from edge_facenet.verification.protocol import FARS, fold_of
 from edge_facenet.verification.sweep import at_far, best_threshold, events, measurable
@@ -110,6 +113,83 @@ def test_auc_equals_scikit_learn() -> None:
         far, tar, _ = metrics.roc_curve(pairs.same, scores, drop_intermediate=False)
         swept = sweep(scores, pairs.same)
         assert far == pytest.approx(swept.far, abs=1e-12) and tar == pytest.approx(swept.tar, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["random", "tied", "very tied"])
+def test_lfw_view_2_equals_scikit_learn_fold_by_fold(kind: str) -> None:
+    """Ten unshuffled blocks, the threshold from the other nine by a search through scikit-learn's own ROC points."""
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is a development dependency")
+    from sklearn.model_selection import KFold
+
+    rng = np.random.default_rng(11)
+    same = np.tile(np.repeat([True, False], 30), 10)  # as LFW writes them: 30 and 30 in each of ten blocks
+    scores = rng.normal(size=len(same)) + 1.5 * same
+    scores = {"random": scores, "tied": np.round(scores, 1), "very tied": np.round(scores)}[kind]
+    n = np.arange(len(same), dtype=np.int64)
+    filed = Pairs(n, n + len(n), same, n, np.where(same, n, n + len(n)), n // 60)
+    found = []
+    for others, held in KFold(10, shuffle=False).split(scores):
+        # scikit-learn accepts score >= threshold; its lowest candidates are the scores themselves
+        limits = metrics.roc_curve(same[others], scores[others], drop_intermediate=False)[2]
+        right = [metrics.accuracy_score(same[others], scores[others] >= limit) for limit in limits]
+        limit = limits[int(np.argmax(right))]  # thresholds fall: the first of equals accepts fewest
+        below = scores[others][scores[others] < limit]
+        between = (below.max() + limit) / 2 if len(below) and np.isfinite(limit) else limit  # midway, as we do
+        found.append(metrics.accuracy_score(same[held], scores[held] > between))
+    result = evaluate(scores, filed, file_order=True)
+    assert result.accuracy == pytest.approx(100 * np.mean(found), abs=1e-12)
+    assert result.accuracy_se == pytest.approx(100 * np.std(found, ddof=1) / np.sqrt(10), abs=1e-12)
+    assert result.genuine + result.impostor == 600
+    far, tar, _ = metrics.roc_curve(same, scores, drop_intermediate=False)
+    for point in operating_points(sweep(scores, same), (0.3, 0.1, 0.02)):
+        assert point.val == pytest.approx(tar[far <= point.far].max(), abs=1e-12)
+    assert result.eer == pytest.approx(
+        min((abs(f + t - 1), -t, (f + 1 - t) / 2) for f, t in zip(far, tar, strict=True))[2], abs=0.01
+    )
+
+
+@pytest.mark.parametrize("kind", ["random", "tied", "very tied"])
+@pytest.mark.parametrize("fpir", [(1, 10), (1, 4), (1, 50)])
+def test_open_set_rates_equal_the_second_implementation(kind: str, fpir: tuple[int, int]) -> None:
+    rng, rate = np.random.default_rng(5), Fraction(*fpir)
+    mates, strangers = rng.normal(1, 1, 90), rng.normal(0, 1, 300)
+    mates, strangers = (
+        {"random": s, "tied": np.round(s, 1), "very tied": np.round(s)}[kind] for s in (mates, strangers)
+    )
+    right = rng.random(90) < 0.9
+    threshold = threshold_at_fpir(strangers, float(rate))
+    limit, alarms, missed = slow.open_set(mates.tolist(), right.tolist(), strangers.tolist(), rate)
+    assert threshold == limit
+    rates = open_set(mates, right, strangers, threshold)
+    assert rates.fpir == pytest.approx(float(alarms), abs=1e-12) and rates.fnir == pytest.approx(
+        float(missed), abs=1e-12
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(TIED, st.booleans()), min_size=2, max_size=40))
+def test_roc_rises_from_nothing_to_everything_and_no_rate_is_exceeded(rows: list[tuple[float, bool]]) -> None:
+    scores, same = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+    if not (same.any() and not same.all()):
+        return
+    swept = sweep(scores, same)
+    assert (np.diff(swept.far) >= 0).all() and (np.diff(swept.tar) >= 0).all()
+    assert (swept.far[0], swept.tar[0], swept.far[-1], swept.tar[-1]) == (0, 0, 1, 1)
+    points = [p for p in operating_points(swept, (0.1, 0.2, 0.5, 1.0)) if p.val is not None]
+    assert all(a.val <= b.val for a, b in pairwise(points))  # type: ignore[operator]
+    assert all(p.realised is not None and p.realised <= p.far for p in points)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 12), st.integers(1, 8), st.integers(0, 2**32))
+def test_folds_in_file_order_are_the_files_whatever_the_seed(sets: int, per_kind: int, seed: int) -> None:
+    same = np.tile(np.repeat([True, False], per_kind), sets)
+    n = np.arange(len(same), dtype=np.int64)
+    fold = n // (2 * per_kind)
+    filed = Pairs(n, n + len(n), same, n, np.where(same, n, n + len(n)), fold)
+    assert (fold_of(filed, 10, seed, file_order=True) == fold).all()
+    blocks = Pairs(n, n + len(n), same, n, np.where(same, n, n + len(n)))  # a file without folds: equal blocks
+    assert (fold_of(blocks, sets, seed, file_order=True) == fold).all()
 
 
 def test_pairs_of_the_same_result_in_another_order() -> None:
