@@ -22,6 +22,8 @@ pytestmark = pytest.mark.xdist_group("export-keras")  # TensorFlow is imported o
 # parameters, and 153.0 M ± 0.5 %, are the published networks' figures.
 FIGURES = {
     "inception-resnet-v1": (160, 1.0, 1_416_974_176, 22_808_144),
+    "mobilenetv1": (160, 1.0, 289_782_272, 3_360_448),
+    "googlenet": (224, 1.0, 1_581_778_944, 6_126_976),
     "mobilenetv2": (160, 1.0, 152_967_040, 2_422_336),
     "mobile": (80, 1.0, 117_420_624, 1_755_904),
 }

@@ -39,6 +39,8 @@ def built() -> Callable[..., Any]:
     [
         ("inception-resnet-v1", 160, 1.0, 1417.0e6, 22.81e6),  # facts of the common implementation
         ("mobilenetv2", 160, 1.0, 153.0e6, None),
+        ("mobilenetv1", 160, 1.0, 289.8e6, None),
+        ("googlenet", 224, 1.0, 1582.7e6, None),  # over the default budget: its 1.5 billion is nominal
         ("mobile", 80, 1.0, 117e6, 1.76e6),
         ("mobile", 112, 1.0, 230e6, 1.76e6),
     ],
@@ -53,6 +55,20 @@ def test_cost_as_published(built: Any, name: str, size: int, width: float, mulad
 
 def test_orl_network_has_the_recipe_s_parameters(built: Any) -> None:
     assert built("mobilenetv2", 64, 0.5).count_params() == 683_696
+
+
+def test_googlenet_s_budget_is_nominal(built: Any) -> None:
+    """224 px, its own size, is over the 1.5 billion of its paper; 210 px is the largest that is not."""
+    Budget().check_muladds(costs.layer_costs(built("googlenet", 210)), "googlenet at 210 px")
+    for size in (211, 224):
+        with pytest.raises(BudgetExceeded):
+            Budget().check_muladds(costs.layer_costs(built("googlenet", size)), f"googlenet at {size} px")
+
+
+def test_taps_are_maps_of_their_network(built: Any) -> None:
+    for name, entry in backbones.BACKBONES.items():
+        for tap in entry.taps:
+            assert len(built(name, entry.least_size).get_layer(tap).output.shape) == 4
 
 
 def test_over_budget_names_excess_and_the_three_costliest() -> None:

@@ -28,11 +28,16 @@ class Backbone:
     least_size: int  # below this a stage would have no pixels left, px
     scalable: bool  # whether `width` means anything
     summary: str
+    taps: tuple[str, ...] = ()  # layers whose maps auxiliary heads look at while training
 
 
 BACKBONES: dict[str, Backbone] = {
+    "mobilenetv1": Backbone("mobilenetv1", 160, 32, True, "Howard et al. 2017; depthwise-separable convolutions"),
     "mobilenetv2": Backbone("mobilenetv2", 160, 32, True, "Sandler et al. 2018; cheap per MUL-ADD on a phone"),
     "inception-resnet-v1": Backbone("inception_resnet_v1", 160, 75, False, "Szegedy et al. 2016; FaceNet's usual net"),
+    "googlenet": Backbone(
+        "googlenet", 208, 32, True, "Szegedy et al. 2014; Inception modules, two auxiliary heads", ("4a", "4d")
+    ),
     "mobile": Backbone("mobile", 80, 32, True, "ours: plain 3x3 residual blocks, made for static int8"),
 }
 
