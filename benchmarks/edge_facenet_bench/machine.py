@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_facenet import cpu
 from edge_facenet.schema import doc
 
 PACKAGES = ("edge-facenet", "ai-edge-litert", "onnxruntime", "tflite-runtime", "numpy", "opencv-python-headless")
@@ -37,7 +38,7 @@ class State:
 class Machine:
     """Where a lane was measured."""
 
-    cpu: str = doc("model of the processor")
+    cpu: str = doc("model of the processor; ends with '(emulated)' where another one plays it")
     architecture: str = doc("x86_64, aarch64 …")
     cores: int = doc("processors this process may use")
     system: str = doc("operating system and kernel")
@@ -50,6 +51,7 @@ class Machine:
     after: State = doc("state after the last call", State())
     reasons: tuple[str, ...] = doc("why no figure of this run can be trusted", ())
     notes: tuple[str, ...] = doc("what a reader should know", ())
+    emulated: str | None = doc("what imitates this machine; its results are compared, and no time of it is kept", None)
 
 
 def describe() -> Machine:
@@ -67,6 +69,16 @@ def describe() -> Machine:
         memory_bytes=_memory(),
         commit=_commit(Path(__file__).parent),
         before=observe(),
+        emulated=cpu.emulated(),
+    )
+
+
+def emulation(found: Machine) -> tuple[str, ...]:
+    """The reason against every figure of a machine that is imitated; none on a real one."""
+    if found.emulated is None:
+        return ()
+    return (
+        f"emulated: {found.emulated}; what it computes is compared, how long it takes says nothing about any machine",
     )
 
 
@@ -163,6 +175,11 @@ def _packages() -> dict[str, str]:
 
 
 def _cpu() -> str:
+    """The processor's name, which says so where it is not one."""
+    return f"{_model()} (emulated)" if cpu.emulated() else _model()
+
+
+def _model() -> str:
     board = (_text("/proc/device-tree/model") or "").strip("\0 \n")
     text = _text("/proc/cpuinfo") or ""
     found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)

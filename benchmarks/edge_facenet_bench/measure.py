@@ -148,6 +148,8 @@ class Bench:
         track.ran = from_json(Ran, answer["ran"], "answer of a lane's process")
         track.status, reasons = judge.status_of(track.entry.lane, track.ran)
         track.notes.extend(judge.notes_of(track.ran, track.status))
+        if self._machine.emulated and track.status == "timed":
+            track.status = "parity"  # nobody's time: none is taken, so none can be mistaken for a device's
         if track.status == "timed":
             track.cold = from_json(Cold, answer["cold"], "answer of a lane's process")
             track.memory = from_json(Memory, answer["memory"], "answer of a lane's process")
@@ -216,14 +218,15 @@ class Bench:
     def _reference(self, track: _Track) -> _Track | None:
         """The first CPU lane of the same artifact."""
         for other in self._tracks:
-            if other.entry.path == track.entry.path and other.embeddings is not None and other.status == "timed":
+            same = other.entry.path == track.entry.path and other.entry.lane.delegate == "cpu"
+            if same and other.embeddings is not None and other.status != "not run":
                 return None if other is track else other
         return None
 
     def _record(self, track: _Track) -> Record:
         reasons, notes = machine.judge(self._states, self._machine.cores)
         here = dataclasses.replace(self._machine, after=self._states[-1], reasons=reasons, notes=notes)
-        against = (*track.reasons, *(reasons if track.status == "timed" else ()))
+        against = (*machine.emulation(here), *track.reasons, *(reasons if track.status == "timed" else ()))
         return Record(
             schema=SCHEMA_VERSION,
             run=self.run_name,

@@ -16,7 +16,7 @@ from edge_facenet.schema import doc, json_schema, to_json
 from . import record as records_module
 from . import run as runs_module
 from .faces import Data
-from .machine import Machine
+from .machine import Machine, emulation
 from .record import Record
 from .run import Baseline, Gap, Run
 from .timing import Plan, Summary, ratio, summarise
@@ -112,6 +112,7 @@ def load(folder: Path) -> tuple[list[Record], list[Run]]:
 
 def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
     """The report of all records: of each artifact, lane and machine the newest one."""
+    records = [_without_nobodys_time(one) for one in records]
     latest = _latest(records)
     order = sorted(latest, key=lambda one: (one.date, one.run))
     newest = order[-1]
@@ -155,6 +156,23 @@ def _latest(records: Iterable[Record]) -> list[Record]:
         key = (one.artifact.name, one.asked.key, one.machine.cpu)
         found[key] = one
     return sorted(found.values(), key=_place)
+
+
+def _without_nobodys_time(one: Record) -> Record:
+    """Of an emulated machine, whoever wrote the record, no time reaches a page, and the row says why."""
+    against = emulation(one.machine)
+    if not against:
+        return one
+    return dataclasses.replace(
+        one,
+        status="parity" if one.status == "timed" else one.status,
+        valid=False,
+        cold=None,
+        memory=None,
+        burst=(),
+        paced=(),
+        reasons=tuple(dict.fromkeys((*against, *one.reasons))),
+    )
 
 
 def _place(one: Record) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import cpu
 from ..errors import LaneUnavailable
 from .base import Array, NativeEngine, one_line
 from .litert import LiteRT
@@ -20,6 +22,11 @@ _SOFTWARE = re.compile(r"\bcpu\b|software|swiftshader|llvmpipe|lavapipe|softpipe
 _REASONS = re.compile(
     r"Couldn't load Vulkan: [^\n]*|vkCreateInstance: [^\n]*|No adapters found|^\w+: Operation [^\n]*", re.MULTILINE
 )
+
+_NEEDS = ("aes", "sha2", "crc32", "atomics", "asimdhp", "asimdrdm", "lrcpc", "asimddp")
+"""What libLiteRtWebGpuAccelerator.so of LiteRT 2.3.0 for Linux arm64 was compiled for, by the kernel's names. It says so
+itself ("compiled with lse enabled, but this feature is not available") and ends the process by SIGILL while it is loaded:
+seen under qemu on a Cortex-A72 (Raspberry Pi 4, which has none of these but crc32); on a Cortex-A76 (Pi 5) it loads."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class LiteRTGpu(NativeEngine):
     def _open(self) -> Any:
         if self._forked_off:
             raise LaneUnavailable("A GPU does not survive a fork: load the model after the fork, in the child.")
+        _check_processor()
         graph = LiteRT(self.model)  # knows names and quantization, which CompiledModel does not tell
         self.inputs, self.outputs = graph.inputs, graph.outputs
         with caught(1, 2):
@@ -91,6 +99,19 @@ class LiteRTGpu(NativeEngine):
     def ran_on(self) -> str:
         """Adapter and its type, as LiteRT named them."""
         return f"LiteRT WebGPU accelerator, {self.adapter or 'adapter not named'}"
+
+
+def _check_processor() -> None:
+    """Before the library is loaded: an instruction that is not there would kill the process.
+
+    Raises:
+        LaneUnavailable: an arm64 processor without what the library was compiled for.
+    """
+    if platform.machine() == "aarch64" and (missing := cpu.lacks(*_NEEDS)):
+        raise LaneUnavailable(
+            f"LiteRT's GPU library needs instructions that {cpu.name()} does not have ({', '.join(missing)}): it runs on a "
+            "Raspberry Pi 5, not on a 4 or older. Use the CPU: engine litert."
+        )
 
 
 def _module() -> Any:
