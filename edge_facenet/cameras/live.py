@@ -61,7 +61,7 @@ class Backoff:
         self.failures = self._misses = 0
 
     def opened(self) -> None:
-        """A device just opened gets its `REOPEN_AFTER` reads: many give nothing at first."""
+        """A device just opened gets its `REOPEN_AFTER` reads in quick succession: many give nothing at first."""
         self._misses = 0
 
     def worked(self) -> None:
@@ -72,7 +72,8 @@ class Backoff:
         """Seconds to wait: doubled each time, up to `LONGEST_WAIT_S`."""
         self.failures += 1
         self._misses += 1
-        return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.failures - 1, 10))
+        count = self.failures if self.reopen else self._misses
+        return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(count - 1, 10))
 
     @property
     def reopen(self) -> bool:

@@ -55,6 +55,8 @@ def open_source(what: str, options: CameraOptions = CameraOptions(), parts: Part
         SetupError: a ribbon-cable camera without picamera2; no folder for temporary files.
         InputError: no such file; not something that holds pictures.
     """
+    if not what:
+        raise InputError(f"The name of what to look at is empty. {_ADVICE}")
     if what == "-":
         return open_pipe(_stdin(parts), STDIN, options, parts.clock, parts.capture)
     if _DEVICE.fullmatch(what):

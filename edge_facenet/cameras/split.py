@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edge_facenet.errors import InputError
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_END = b"\0\0\0\0IEND\xaeB`\x82"  # a PNG's last chunk is always the same
 _START = re.compile(b"|".join(map(re.escape, (JPEG, PNG))))
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The next real marker behind compressed data: there FF 00 is a byte, FF D0..D7 a restart, FF FF filling."""
@@ -181,5 +182,8 @@ class _Png:
             if kind == b"IEND":
                 if end > len(data):
                     raise _More
+                self.sound = self._at
+                if data[self._at : end] != _END:
+                    raise _Damaged("It is damaged: its end is not right.")
                 return end
             self._at, self.sound = end, self._at
