@@ -33,6 +33,7 @@ QUIET = {
     "GLOG_minloglevel": "3",
     "GRPC_VERBOSITY": "ERROR",
     "OPENCV_LOG_LEVEL": "ERROR",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
 }
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as a shell would report them
 # typer raises click's usage errors and brings its own copy of click or not, by version; both derive from this class.
