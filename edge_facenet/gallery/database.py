@@ -85,6 +85,8 @@ class Database:
             )
         with self.held():
             connection = self._current() or self._create()
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # a backup that is now a gallery
+                _patiently(connection, "PRAGMA journal_mode=WAL")
             with transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
 
@@ -325,7 +327,7 @@ def _described(error: sqlite3.Error, path: Path) -> EdgeFacenetError:
 
 def _damaged(path: Path, what: str) -> str:
     return (
-        f"Gallery {path} is {what}. It was not changed; put a backup in its place (edge-facenet gallery import), or move it "
+        f"Gallery {path} is {what}. It was not changed; use a backup of it (edge-facenet gallery import BACKUP), or move it "
         "away and enroll again."
     )
 

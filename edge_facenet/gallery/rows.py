@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import secrets
 import sqlite3
@@ -49,30 +50,64 @@ def new_uid() -> str:
     return secrets.token_hex(16)
 
 
-def add_person(connection: sqlite3.Connection, vault: Vault, name: str, *, uid: str, number: int | None = None) -> int:
-    """Insert a person and give the id: the next one, never used before, or `number`."""
-    number = number or _next(connection, "people")
-    stored = _store(vault, name, _name_place(number, uid))
+@dataclass(frozen=True)
+class Entry:
+    """A person's own row."""
+
+    id: int = doc("never used again; 0 for the next one")
+    uid: str = doc("random, the same in every copy of the gallery")
+    name: str = doc("as given, in Unicode NFC")
+    enrolled: str = doc("ISO 8601, UTC")
+    updated: str = doc("ISO 8601, UTC")
+
+
+def add_person(connection: sqlite3.Connection, vault: Vault, entry: Entry) -> int:
+    """Insert a person and give the id."""
+    number = entry.id or _next(connection, "people")
+    stored = _store(vault, entry.name, _name_place(number, entry.uid))
     connection.execute(
         "INSERT INTO people (id, uid, name, enrolled, updated) VALUES (?, ?, ?, ?, ?)",
-        (number, uid, stored, now(), now()),
+        (number, entry.uid, stored, entry.enrolled, entry.updated),
     )
     return number
 
 
+def entries(connection: sqlite3.Connection, vault: Vault) -> list[Entry]:
+    """Everybody, by id.
+
+    Raises:
+        GalleryDamaged: a name does not open.
+    """
+    return [entry(vault, row) for row in raw_people(connection)]
+
+
+def entry(vault: Vault, row: tuple[object, ...]) -> Entry:
+    """A row of `raw_people` as a person."""
+    number, uid, name, enrolled, updated = row
+    place = _name_place(_int(number), str(uid))
+    return Entry(_int(number), str(uid), _load(vault, name, place), str(enrolled), str(updated))
+
+
+def raw_people(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Everybody as they stand, for `entry` to open one by one."""
+    return connection.execute("SELECT id, uid, name, enrolled, updated FROM people ORDER BY id").fetchall()
+
+
 def names(connection: sqlite3.Connection, vault: Vault) -> dict[int, str]:
     """id -> name of everybody, by id."""
-    found = connection.execute("SELECT id, uid, name FROM people ORDER BY id").fetchall()
-    return {number: _load(vault, name, _name_place(number, uid)) for number, uid, name in found}
+    return {person.id: person.name for person in entries(connection, vault)}
+
+
+def sequence(connection: sqlite3.Connection, table: str) -> int:
+    """The highest id ever given; 0 for none."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def add_face(connection: sqlite3.Connection, vault: Vault, face: Face, crop: bytes | None) -> None:
     """Insert a row; `face.id` 0 means the next one."""
     number = face.id or _next(connection, "embeddings")
-    bound = Face(
-        number, face.person, face.rejected, face.maker, face.vector, face.photo_sha256, face.source, face.added
-    )
-    place = bound.place()
+    place = dataclasses.replace(face, id=number).place()
     connection.execute(
         f"INSERT INTO embeddings ({_COLUMNS}, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -181,8 +216,7 @@ def from_png(content: bytes, what: str) -> Pixels:
 
 def _next(connection: sqlite3.Connection, table: str) -> int:
     """The number AUTOINCREMENT would give; the row is bound to it before it is written."""
-    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-    return 1 if found is None else int(found[0]) + 1
+    return sequence(connection, table) + 1
 
 
 def _name_place(number: int, uid: str) -> str:

@@ -84,16 +84,15 @@ class Session:
         """Everybody, by id."""
         maker = self.maker()
         counts: dict[int, list[int]] = {}
-        for person, rejected, current, crop in self._counted(maker):
-            row = counts.setdefault(person, [0, 0, 0, 0])
+        for owner, rejected, current, crop in self._counted(maker):
+            row = counts.setdefault(owner, [0, 0, 0, 0])
             row[1 if rejected else 0 if current else 3] += 1
             row[2] += crop
-        dates = self.connection.execute("SELECT id, enrolled, updated FROM people").fetchall()
-        when = {number: (enrolled, updated) for number, enrolled, updated in dates}
         people = []
-        for number, name in rows.names(self.connection, self.vault).items():
-            embeddings, rejected, crops, outdated = counts.get(number, [0, 0, 0, 0])
-            people.append(Person(number, name, embeddings, *when[number], crops, rejected, outdated))
+        for person in rows.entries(self.connection, self.vault):
+            embeddings, rejected, crops, outdated = counts.get(person.id, [0, 0, 0, 0])
+            dates = (person.enrolled, person.updated)
+            people.append(Person(person.id, person.name, embeddings, *dates, crops, rejected, outdated))
         return tuple(people)
 
     def _counted(self, maker: Maker | None) -> list[tuple[int, int, int, int]]:
@@ -124,7 +123,7 @@ class Session:
     def enroll(self, name: str, person: int | None, samples: Sequence[Sample], maker: Maker) -> Enrolled:
         """Add checked samples to `person`, or to somebody new."""
         created = person is None
-        number = rows.add_person(self.connection, self.vault, name, uid=rows.new_uid()) if person is None else person
+        number = self.add_person(name) if person is None else person
         stored = [] if created else self.faces(number)
         current = [face for face in stored if face.maker == maker]
         outdated = [face for face in stored if face.maker != maker and not face.rejected]
@@ -165,6 +164,11 @@ class Session:
             self.connection.execute("DELETE FROM embeddings WHERE person = ?", (number,))
             self.connection.execute("DELETE FROM people WHERE id = ?", (number,))
         self.set_fact("sweep", b"1")
+
+    def add_person(self, name: str) -> int:
+        """Insert somebody new and give the id."""
+        moment = rows.now()
+        return rows.add_person(self.connection, self.vault, rows.Entry(0, rows.new_uid(), name, moment, moment))
 
     def add(self, sample: Sample, person: int, maker: Maker, *, rejected: bool) -> None:
         """Insert one row."""

@@ -1,0 +1,61 @@
+"""What `gallery reject` and `gallery migrate` need of the rest: a network, an aligner, and one face out of a photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_facenet import files
+from edge_facenet.embedder import Embedder, load
+from edge_facenet.errors import InputError, NoFaceFound, PhotoError
+from edge_facenet.gallery import Maker, Sample
+from edge_facenet.photos.aligner import LIMITS, aligner_fingerprint, open_aligner
+from edge_facenet.photos.decode import decode
+from edge_facenet.pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A network and what it is known by."""
+
+    embedder: Embedder
+    maker: Maker
+
+    def embed(self, crops: Pixels) -> npt.NDArray[np.float32]:
+        """(n, s, s, 3) uint8 RGB -> (n, d) unit rows."""
+        return self.embedder.embed(crops)
+
+    def sample(self, photo: Path, face: int | None) -> Sample:
+        """One face of a photo.
+
+        Raises:
+            PhotoError: unreadable. NoFaceFound: no face. InputError: several faces and none chosen, or no such face.
+        """
+        try:
+            content = photo.read_bytes()
+        except OSError as error:
+            raise PhotoError(f"Cannot read photo {photo}: {error.strerror or error}.") from error
+        try:
+            picture = decode(content, LIMITS)
+        except PhotoError as error:
+            raise PhotoError(f"{photo}: {error}") from error
+        found = open_aligner().faces(picture, self.embedder.manifest.margin)
+        if not found:
+            raise NoFaceFound(f"{photo} shows no face that could be found. Give a photo with a clear, frontal face.")
+        if face is None and len(found) > 1:
+            raise InputError(
+                f"{photo} shows {len(found)} faces. Say which one is meant: --face 0 to --face {len(found) - 1}."
+            )
+        if not 0 <= (face or 0) < len(found):
+            raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 0.")
+        embedding = self.embedder.embed(found[face or 0].crop[None])[0]
+        return Sample(embedding, files.sha256(content), str(photo))
+
+
+def open_tools(model: str) -> Tools:
+    """The network by name or path, and the project's own aligner's fingerprint."""
+    embedder = load(model)
+    return Tools(embedder, Maker(embedder.fingerprint, aligner_fingerprint(), embedder.manifest.dimension))
