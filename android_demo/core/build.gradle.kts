@@ -1,10 +1,21 @@
-// Pure Kotlin: the JVM's tests run here exactly what the phone runs.
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+// Pure Kotlin: the tests on the JVM run exactly what the phone runs.
 plugins {
     alias(libs.plugins.kotlin.jvm)
 }
 
+// Java 8's classes alone, as in pom.xml: Android 8 has no more.
 kotlin {
-    jvmToolchain(17)
+    compilerOptions {
+        jvmTarget.set(JvmTarget.JVM_1_8)
+        freeCompilerArgs.add("-Xjdk-release=8")
+        allWarningsAsErrors.set(true)
+    }
+}
+
+tasks.withType<JavaCompile>().configureEach {
+    options.release.set(8)
 }
 
 dependencies {
@@ -13,5 +24,6 @@ dependencies {
 }
 
 tasks.test {
+    useJUnit()
     systemProperty("repo", rootDir.resolve("..").path)
 }

@@ -47,7 +47,7 @@ class Artifact private constructor(val name: String, val manifest: Manifest, val
         private class Sealed(val graphBytes: Int, val facts: JsonObject)
 
         private fun checkFile(file: String, model: ByteBuffer) {
-            val head = ByteArray(minOf(512, model.limit())).also { model.duplicate().apply { position(0) }.get(it) }
+            val head = model.head(minOf(512, model.limit())).toBytes()
             val text = head.toString(Charsets.ISO_8859_1).trimStart().lowercase()
             if (text.startsWith("version https://git-lfs")) throw ManifestException("$file is a Git LFS pointer, not a model. Fetch the file itself: git lfs pull.")
             if (text.startsWith("<!doctype") || text.startsWith("<html")) throw ManifestException("$file is a web page, not a model. Download the file itself again.")
@@ -64,7 +64,7 @@ class Artifact private constructor(val name: String, val manifest: Manifest, val
             val element = Manifest.schema(JsonReader.parse(split.text, what, ::ManifestException), what)
             val facts = JsonObject((element as JsonObject).filterKeys { it != SEAL })
             val said = (element[SEAL] as? JsonPrimitive)?.takeIf { it.isString }?.content
-            val found = Hash.sha256(listOf(Hash.head(model, split.graphBytes), ByteBuffer.wrap(JsonText.compact(facts).toByteArray())))
+            val found = Hash.sha256(listOf(model.head(split.graphBytes), ByteBuffer.wrap(JsonText.compact(facts).toByteArray())))
             if (said != found) throw ManifestException("$file is damaged: it is not what was sealed. Install the app or copy the model again.")
             JsonReader(facts, what, ::ManifestException).only(*FACTS)
             return Sealed(split.graphBytes, facts)
@@ -98,7 +98,7 @@ class Artifact private constructor(val name: String, val manifest: Manifest, val
                 "margin" to manifest.margin,
                 "unit_output" to manifest.unitOutput,
             )
-            return Hash.sha256(listOf(Hash.head(model, graphBytes), ByteBuffer.wrap(JsonText.canonical(makes).toByteArray())))
+            return Hash.sha256(listOf(model.head(graphBytes), ByteBuffer.wrap(JsonText.canonical(makes).toByteArray())))
         }
 
         private const val SEAL = "seal"

@@ -20,6 +20,8 @@ internal class Points(val xy: DoubleArray) {
 
     companion object {
         fun of(vararg xy: Double): Points = Points(xy)
+
+        fun of(points: List<PointF2>): Points = Points(points.flatMap { listOf(it.x.toDouble(), it.y.toDouble()) }.toDoubleArray())
     }
 }
 
@@ -100,7 +102,7 @@ object Aligner {
      * @throws InputException the points coincide.
      */
     fun crop(image: RgbImage, points: List<PointF2>, size: Int = CROP_SIDE): RgbImage =
-        cut(image, Points(DoubleArray(10) { if (it % 2 == 0) points[it / 2].x.toDouble() else points[it / 2].y.toDouble() }), size)
+        cut(image, Points.of(points), size)
 
     /** As above, from the points in double precision that the finder made. */
     fun crop(image: RgbImage, face: DetectedFace, size: Int = CROP_SIDE): RgbImage = cut(image, face.alignment(), size)

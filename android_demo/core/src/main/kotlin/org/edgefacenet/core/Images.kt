@@ -78,10 +78,23 @@ data class DetectedFace(
     val presence: Float,
     val turns: Int = 0,
 ) {
-    /** The points in double precision where a [FaceFinder] made them; the crop is cut from these. */
-    internal var exact: Points? = null
+    /** What a [FaceFinder] measured, in double precision; crops are cut from these points. */
+    internal var exact: Exact? = null
 
-    internal fun alignment(): Points = exact ?: Points(DoubleArray(10) { if (it % 2 == 0) points[it / 2].x.toDouble() else points[it / 2].y.toDouble() })
+    internal val exactScore: Double get() = exact?.score ?: score.toDouble()
+    internal val exactPresence: Double get() = exact?.presence ?: presence.toDouble()
+    internal val sureness: Double get() = exactScore + exactPresence
+
+    /** The detector is sure, or the mesh confirms what it is not sure of. */
+    val isFace: Boolean get() = exactScore > FaceMesh.PRESENT || exactPresence >= FaceMesh.PRESENT
+
+    /** Degrees the face looks to the picture's right; null where the mesh sees no face. */
+    val yaw: Double? get() = exact?.turned?.first
+
+    /** Degrees the face looks up; null where the mesh sees no face. */
+    val pitch: Double? get() = exact?.turned?.second
+
+    internal fun alignment(): Points = exact?.points ?: Points.of(points)
 
     /** Degrees between the eye line and level in the picture as turned, -180..180. */
     val tilt: Double
@@ -91,3 +104,6 @@ data class DetectedFace(
             return (line - 90 * turns + 180).mod(360.0) - 180
         }
 }
+
+/** A face's figures before they were rounded to float. */
+internal class Exact(val points: Points, val score: Double, val presence: Double, val turned: Pair<Double, Double>?)

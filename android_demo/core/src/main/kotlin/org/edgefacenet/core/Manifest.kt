@@ -98,7 +98,7 @@ class Manifest internal constructor(
             val cost = r.optional("cost") { reader(it) }
             val origin = r.optional("provenance") { reader(it) }
             val licence = origin?.string("licence")
-            val story = origin?.let { "${it.strings("data").joinToString("; ")}; from ${it.string("initialisation")}; $licence" }
+            val story = origin?.let { "${it.strings("data").joinToString("; ")} · ${it.string("initialisation")} · $licence" }
             fun text(key: String) = r.optional(key) { string(it) }
             return About(
                 r.optional("schema") { int(it) } ?: SCHEMA, text("name"), text("family"), recipe, distance, text("output"), text("sha256"),

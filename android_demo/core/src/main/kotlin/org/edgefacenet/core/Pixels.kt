@@ -58,9 +58,9 @@ class PixelSpec(
             throw InputException("Crops must be $size x $size RGB, found ${crop.width} x ${crop.height}.")
         }
         require(into.capacity() == bytes) { "The input tensor has $bytes bytes, the buffer ${into.capacity()}." }
-        into.clear()
+        into.seek(0)
         repeat(batch) { if (isXor && nhwc && !bgr) into.put(flipped(crop.pixels)) else put(crop, into) }
-        into.rewind()
+        into.seek(0)
     }
 
     private fun flipped(pixels: ByteArray): ByteArray = ByteArray(pixels.size) { (pixels[it].toInt() xor 0x80).toByte() }

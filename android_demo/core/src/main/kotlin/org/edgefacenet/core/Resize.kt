@@ -81,13 +81,11 @@ object Resize {
         init {
             val scale = from.toDouble() / to
             for (i in 0 until to) {
-                var at = ((i + 0.5) * scale - 0.5).toFloat()
-                var low = floor(at).toInt()
-                at -= low.toFloat()
-                if (low < 0) low = 0.also { at = 0f }
-                if (low >= from - 1) low = (from - 1).also { at = 0f }
-                first[i] = low
-                second[i] = min(low + 1, from - 1)
+                val place = ((i + 0.5) * scale - 0.5).toFloat()
+                val low = floor(place).toInt()
+                val at = if (low < 0 || low >= from - 1) 0f else place - low.toFloat()
+                first[i] = low.coerceIn(0, from - 1)
+                second[i] = min(first[i] + 1, from - 1)
                 weights[2 * i] = Math.rint(((1f - at) * ONE).toDouble()).toInt()
                 weights[2 * i + 1] = Math.rint((at * ONE).toDouble()).toInt()
             }

@@ -18,7 +18,7 @@ internal object Trailer {
 
     /** The text behind [model] and where the graph ends; null when there is no sound archive with the entry. */
     fun split(model: ByteBuffer): Split? {
-        val data = model.duplicate().order(ByteOrder.LITTLE_ENDIAN).apply { clear() }
+        val data = model.whole().order(ByteOrder.LITTLE_ENDIAN)
         return try {
             find(data)
         } catch (_: IndexOutOfBoundsException) {
@@ -82,7 +82,7 @@ internal object Trailer {
     private fun bytes(data: ByteBuffer, at: Int, length: Int): ByteArray {
         if (at < 0 || length < 0 || at > data.limit() - length) throw IndexOutOfBoundsException("$at + $length of ${data.limit()}")
         val out = ByteArray(length)
-        data.duplicate().apply { position(at) }.get(out)
+        data.whole().also { it.seek(at) }.get(out)
         return out
     }
 

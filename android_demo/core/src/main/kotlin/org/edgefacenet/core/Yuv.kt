@@ -97,7 +97,7 @@ object Yuv {
         private val rowStride = plane.rowStride
         private val pixelStride = plane.pixelStride
         private val limit = plane.buffer.limit()
-        private val bytes: ByteArray = ByteArray(limit).also { plane.buffer.duplicate().apply { position(0) }.get(it) }
+        private val bytes: ByteArray = plane.buffer.toBytes()
 
         fun at(x: Int, y: Int): Int {
             val place = y * rowStride + x * pixelStride
