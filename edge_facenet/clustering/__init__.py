@@ -1,0 +1,10 @@
+"""An album sorted by person.
+
+album (photos to faces) -> linkage, threshold, grouping (faces to people) -> page, folder (people to a folder that a
+person can look at). grouping needs embeddings alone; linkage says why nothing chains.
+"""
+
+from .grouping import Faces, Group, Grouping, group
+from .threshold import AlbumThreshold
+
+__all__ = ["AlbumThreshold", "Faces", "Group", "Grouping", "group"]
