@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from .embedder import Embedder, load
     from .manifest import Manifest
     from .pixels import PixelSpec
+    from .recognise import FaceRecognizer
 
 __version__ = "0.1.0"
-__all__ = ["Embedder", "Manifest", "PixelSpec", "__version__", "load"]
+__all__ = ["Embedder", "FaceRecognizer", "Manifest", "PixelSpec", "__version__", "load"]
 
-_HOMES = {"Embedder": "embedder", "load": "embedder", "Manifest": "manifest", "PixelSpec": "pixels"}
+_HOMES = {
+    "Embedder": "embedder",
+    "FaceRecognizer": "recognise",
+    "load": "embedder",
+    "Manifest": "manifest",
+    "PixelSpec": "pixels",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,10 @@ class Face:
     """Of the mesh, 0..1; below 0.5 the points are the detector's own."""
     turns: int = 0
     """Quarter turns anti-clockwise that bring the photo upright."""
+    yaw: float | None = None
+    """Degrees the face looks to the picture's right; None where the mesh sees no face."""
+    pitch: float | None = None
+    """Degrees the face looks up; None where the mesh sees no face."""
 
     @property
     def tilt(self) -> float:
@@ -101,8 +105,10 @@ class FaceFinder:
 
     def _face(self, photo: Pixels, detection: Detection) -> Face:
         mesh = self._mesh.locate(photo, detection)
-        points = mesh.five() if mesh.presence >= PRESENT else _detector_points(detection)
-        return Face(detection.score, detection.box, points, mesh.presence, detection.turns)
+        seen = mesh.presence >= PRESENT
+        points = mesh.five() if seen else _detector_points(detection)
+        yaw, pitch = (mesh.turned() if seen else None) or (None, None)
+        return Face(detection.score, detection.box, points, mesh.presence, detection.turns, yaw, pitch)
 
 
 def prominence(face: Detection, shape: tuple[int, ...]) -> float:

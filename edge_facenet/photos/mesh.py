@@ -15,7 +15,7 @@ from edge_facenet.engines import Engine
 from edge_facenet.errors import ManifestError
 from edge_facenet.pixels import PixelSpec
 
-from .align import Floats, Pixels, apply, invert, warp
+from .align import Floats, Pixels, apply, invert, scale_of, warp
 from .detect import Detection
 
 POINTS = 468
@@ -26,6 +26,10 @@ EYE_RIGHT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 38
 """Contours of the eye at the picture's left (the subject's right) and at the picture's right."""
 NOSE, MOUTH_LEFT, MOUTH_RIGHT = 4, 61, 291
 _OUTER_LEFT, _OUTER_RIGHT = 33, 263
+_TOP, _CHIN = 10, 152
+NEUTRAL_PITCH = -11.0
+"""Pitch, degrees, of the line from forehead to chin where a face looks into the camera: its median on photos out of four
+sources (-12.6, -12.2, -11.5, -10.8)."""
 PRESENT = 0.5
 _ROI, _WIDE_ROI = 1.5, 2.0
 """Side of the square given to the mesh, in box sides."""
@@ -39,11 +43,29 @@ class Mesh:
     """(468, 2) px of the photo."""
     presence: float
     """0..1: whether there is a face at all in the square looked at."""
+    depth: Floats | None = None
+    """(468,) px of the photo, towards the scene: what is nearer to the camera is smaller."""
 
     def five(self) -> Floats:
         """(5, 2) px, in the template's order."""
         p = self.points
         return np.stack([p[list(EYE_LEFT)].mean(0), p[list(EYE_RIGHT)].mean(0), p[NOSE], p[MOUTH_LEFT], p[MOUTH_RIGHT]])
+
+    def turned(self) -> tuple[float, float] | None:
+        """Yaw and pitch, degrees, -180..180: how far the face looks to the picture's right, and up. None without depth.
+
+        Yaw is the slope of the line between the outer corners of the eyes into the depth, pitch that of the line from
+        the top of the forehead to the chin less what it has on a face that looks into the camera.
+        """
+        if self.depth is None:
+            return None
+        across, down = (self._line(*ends) for ends in ((_OUTER_LEFT, _OUTER_RIGHT), (_TOP, _CHIN)))
+        return _degrees(across), -_degrees(down) - NEUTRAL_PITCH
+
+    def _line(self, start: int, end: int) -> tuple[float, float]:
+        """Length in the picture, and depth, of the way between two points."""
+        assert self.depth is not None
+        return float(np.hypot(*(self.points[end] - self.points[start]))), float(self.depth[end] - self.depth[start])
 
 
 @dataclass(frozen=True)
@@ -94,9 +116,14 @@ class FaceMesh:
         matrix = _onto(square, size)
         crop = warp(photo, matrix, size, cv2.BORDER_CONSTANT)
         outputs = self._engine.run([self._pixels.tensor(crop[None])])
-        points = outputs[self._points_at].reshape(-1, 3)[:POINTS, :2].astype(np.float64)
+        values = outputs[self._points_at].reshape(-1, 3)[:POINTS].astype(np.float64)
         logit = float(np.clip(outputs[self._presence_at].reshape(-1)[0], -80, 80))
-        return Mesh(apply(invert(matrix), points), 1 / (1 + float(np.exp(-logit))))
+        points, depth = apply(invert(matrix), values[:, :2]), values[:, 2] / scale_of(matrix)
+        return Mesh(points, 1 / (1 + float(np.exp(-logit))), depth)
+
+
+def _degrees(line: tuple[float, float]) -> float:
+    return float(np.degrees(np.arctan2(line[1], line[0])))
 
 
 def around(mesh: Mesh) -> Square:

@@ -127,7 +127,7 @@ def names_of(path: Path) -> tuple[set[str], list[str]]:
 
 
 def test_the_public_names_of_the_main_package() -> None:
-    assert set(edge_facenet.__all__) == {"Embedder", "Manifest", "PixelSpec", "__version__", "load"}
+    assert set(edge_facenet.__all__) == {"Embedder", "FaceRecognizer", "Manifest", "PixelSpec", "__version__", "load"}
     assert dir(edge_facenet) == edge_facenet.__all__
     with pytest.raises(AttributeError, match="has no attribute 'Embeder'"):
         _ = edge_facenet.Embeder

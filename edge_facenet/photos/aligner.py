@@ -1,0 +1,134 @@
+"""From a photo to all its faces, cut for a network: what enrolment and identification share.
+
+`aligner_fingerprint` stands on every row of a gallery beside the network's: embeddings of crops cut otherwise are not
+comparable, though the network is the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_facenet import files
+from edge_facenet.errors import InputError
+from edge_facenet.schema import doc
+
+from . import examine, models
+from .align import BORDER, TEMPLATE, TEMPLATE_NAME, TEMPLATE_SIDE, Pixels, similarity, target, warp
+from .decode import Limits, Photo
+from .faces import Face, FaceFinder
+from .mesh import PRESENT
+from .quality import Quality, measure
+
+LIMITS = Limits(work_side=2048)
+"""The detector finds faces from about a tenth of the photo's longer side upwards. In a photo read at 1,024 to 2,048 px
+such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing."""
+_ALONE = 0.75
+"""A face beside the subject that the mesh does not confirm counts above this score: the phantoms of 2,000 portraits (an
+ear, an eye, a collar) had 0.51 to 0.61."""
+_NESTED = 0.7
+"""Share of a box inside a better face's box from which on both are one face (its eye region found a second time)."""
+_CPU_ENGINES = ("litert", "tflite-runtime")
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+
+
+class Finder(Protocol):
+    """Anything that finds a photo's faces."""
+
+    def find(self, photo: Pixels, most: int | None = None) -> tuple[list[Face], int]:
+        """As `FaceFinder.find`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """One face of a photo."""
+
+    crop: Pixels = doc("(s, s, 3) uint8 RGB, upright, cut to the template")
+    box: Box = doc("left, top, right, bottom, px of the photo after EXIF rotation; may reach over its edge")
+    points: tuple[Point, ...] = doc(
+        "eye, eye, nose tip, mouth corner, mouth corner, each from the picture's left, px like the box"
+    )
+    quality: Quality = doc("what was measured on it")
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """A finder, and what tells its crops from another's."""
+
+    finder: Finder
+    fingerprint: str
+
+    def faces(self, photo: Photo, margin: int = 0) -> tuple[FoundFace, ...]:
+        """Every face of a photo, the subject (largest and most central) first.
+
+        Args:
+            margin: px kept around the template on each side, at its own 112 px.
+        """
+        cut = (_cut(photo, face, margin) for face in _real(self.finder.find(photo.pixels)[0]))
+        return tuple(face for face in cut if face is not None)
+
+
+def open_aligner(engine: str | None = None, threads: int = 1) -> Aligner:
+    """The project's own detector and mesh.
+
+    Args:
+        engine: the embedder's; the face models run on it when it runs TFLite on the CPU, else on LiteRT.
+    Raises:
+        ModelsMissing, ManifestError, SelfTestFailed, LaneUnavailable: as `models.open_finder`.
+    """
+    finder: FaceFinder = models.open_finder(engine=engine if engine in _CPU_ENGINES else None, threads=threads)
+    return Aligner(finder, aligner_fingerprint())
+
+
+def aligner_fingerprint() -> str:
+    """Hex sha256 of what decides how a face is cut: face models, template, border, revision of the code.
+
+    The engine and the number of threads are not in it: they move points by less than a thousandth of a pixel.
+    """
+    makes = {
+        "face models": {model.name: [model.sha256, dataclasses.asdict(model.pixels)] for model in models.CATALOGUE},
+        "template": [TEMPLATE_NAME, TEMPLATE.tolist()],
+        "border": BORDER,
+        "revision": examine.REVISION,
+    }
+    return files.sha256(files.canonical_json(makes).encode())
+
+
+def _real(found: Sequence[Face]) -> list[Face]:
+    """Without phantoms and second looks at one face."""
+    kept: list[Face] = []
+    for place, face in enumerate(found):
+        sure = face.presence >= PRESENT or face.score >= _ALONE or (place == 0 and face.is_face)
+        others = [other for other in found if other is not face and other.score > face.score]
+        if sure and not any(_inside(face.box, other.box) > _NESTED for other in others):
+            kept.append(face)
+    return kept
+
+
+def _inside(box: Box, other: Box) -> float:
+    """Share of a box that lies inside another one, 0..1."""
+    wide = min(box[2], other[2]) - max(box[0], other[0])
+    high = min(box[3], other[3]) - max(box[1], other[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return max(wide, 0.0) * max(high, 0.0) / area if area > 0 else 0.0
+
+
+def _cut(photo: Photo, face: Face, margin: int) -> FoundFace | None:
+    size = TEMPLATE_SIDE + 2 * margin
+    try:
+        matrix = similarity(face.points, target(size, margin))
+    except InputError:
+        return None  # five points in one place are no face
+    crop = warp(photo.pixels, matrix, size)
+    k = photo.shrunk
+    left, top, right, bottom = (round(v * k, 1) for v in face.box)
+    inner = slice(margin, size - margin)
+    plain = similarity(face.points, target(TEMPLATE_SIDE))
+    quality = measure(face, crop[inner, inner], plain, photo.pixels.shape, k)
+    points = tuple((round(float(x) * k, 1), round(float(y) * k, 1)) for x, y in face.points)
+    return FoundFace(crop, (left, top, right, bottom), points, quality)
