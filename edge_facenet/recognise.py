@@ -37,6 +37,7 @@ __all__ = [
     "RecognizerOptions",
     "Refusal",
     "Seen",
+    "Side",
 ]
 
 Which: TypeAlias = int | Literal["largest"] | None
@@ -102,6 +103,15 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Side:
+    """The face of one photo that was compared."""
+
+    box: Box = doc("left, top, right, bottom, px of the photo after EXIF rotation; may reach over its edge")
+    quality: Quality = doc("what was measured on it")
+    reasons: tuple[str, ...] = doc("what speaks against relying on it", ())
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two faces."""
 
@@ -109,9 +119,8 @@ class Comparison:
     threshold: float = doc("the manifest's, at `far`")
     far: float = doc("share of pairs of strangers that pass, nominal; on other photos than the manifest's it differs")
     same: bool = doc("similarity above the threshold")
-    a: FoundFace = doc("the face of the first photo")
-    b: FoundFace = doc("the face of the second photo")
-    reasons: tuple[str, ...] = doc("what speaks against relying on it: each photo's quality", ())
+    a: Side = doc("the face of the first photo")
+    b: Side = doc("the face of the second photo")
 
 
 class FaceRecognizer:
@@ -128,7 +137,7 @@ class FaceRecognizer:
     def __init__(
         self,
         model: str | Path | Embedder = "mobile",
-        gallery: str | Path | None = None,
+        gallery: str | Path | Literal[False] | None = None,
         options: RecognizerOptions = RecognizerOptions(),
         aligner: Aligner | None = None,
     ) -> None:
@@ -136,7 +145,8 @@ class FaceRecognizer:
 
         Args:
             model: name of a released model, path of a manifest, or an embedder that is open already.
-            gallery: its file, made by the first enrolment; None = `gallery.db` in the user's data folder.
+            gallery: its file, made by the first enrolment; None = `gallery.db` in the user's data folder; False = none, for
+                `faces` and `compare` alone.
             aligner: what finds and cuts faces; None = the project's own, as `edge-facenet setup` fetches it.
         Raises:
             ManifestError, LaneUnavailable, SelfTestFailed: the model cannot be used here.
@@ -145,7 +155,7 @@ class FaceRecognizer:
             GalleryDamaged, WrongKey: it cannot be read.
         """
         self.options = options
-        key = None if options.key_file is None else read_key(Path(options.key_file))
+        key = None if options.key_file is None or gallery is False else read_key(Path(options.key_file))
         self.embedder = (
             model if isinstance(model, Embedder) else load(model, engine=options.engine, threads=options.threads)
         )
@@ -157,7 +167,18 @@ class FaceRecognizer:
             )
         self._aligner = aligner or open_aligner(options.engine, options.threads)
         maker = Maker(self.embedder.fingerprint, self._aligner.fingerprint, manifest.dimension)
-        self.gallery = Gallery.open(Path(gallery) if gallery is not None else default_path(), maker, key=key)
+        self._gallery = None if gallery is False else Gallery.open(Path(gallery or default_path()), maker, key=key)
+
+    @property
+    def gallery(self) -> Gallery:
+        """Who is enrolled.
+
+        Raises:
+            ConfigError: this recognizer was opened without a gallery.
+        """
+        if self._gallery is None:
+            raise ConfigError("This recognizer was opened without a gallery. Give one: FaceRecognizer(model, gallery).")
+        return self._gallery
 
     def faces(self, image: Image) -> tuple[FoundFace, ...]:
         """Every face of a photo, the subject (largest and most central) first; nobody is compared with anybody.
@@ -206,18 +227,21 @@ class FaceRecognizer:
         done = self.gallery.enroll(name, samples, person=None if isinstance(person, str) else person, new=new)
         return _enrolment(done, refused)
 
-    def identify(self, image: Image) -> tuple[Seen, ...]:
+    def identify(self, image: Image, *, turned: bool = True) -> tuple[Seen, ...]:
         """Every face of a picture and who it is, the subject (largest and most central) first.
 
         A face is named when it is nearer to one person than the open-set threshold, and clearly nearer than to the next
         one. The threshold follows from the manifest's impostors, the gallery's people and `options.fpir`. Nobody in the
         picture, nobody enrolled and nobody known are answers, not errors.
 
+        Args:
+            turned: whether faces are also looked for with the picture turned by 90, 180 and 270 degrees. Give False for the
+                frames of a camera or video, which stand upright: it is faster, and cannot be misled.
         Raises:
             PhotoError: not a photo, damaged, above a limit.
             ThresholdError: the model has no thresholds, or none for a gallery of this size.
         """
-        found = self._faces(open_shot(image, LIMITS).photo)
+        found = self._faces(open_shot(image, LIMITS).photo, turned=turned)
         if not found:
             return ()
         templates = self.gallery.templates()
@@ -250,12 +274,8 @@ class FaceRecognizer:
         left, right = (self._only(shot, which) for shot, which in zip(shots, faces, strict=True))
         x, y = self._embed([left, right]).astype(np.float64)
         similarity = float(np.clip(x @ y, -1, 1))
-        notes = (
-            f"{shot.label}: {reason}"
-            for shot, face in zip(shots, (left, right), strict=True)
-            for reason in judge(face.quality, self.options.rules)
-        )
-        return Comparison(similarity, limit, far, similarity > limit, left, right, tuple(notes))
+        sides = (Side(one.box, one.quality, judge(one.quality, self.options.rules)) for one in (left, right))
+        return Comparison(similarity, limit, far, similarity > limit, *sides)
 
     def photos_of(self, person: int) -> frozenset[tuple[str, str]]:
         """(source, sha256) of the photos that somebody is enrolled with, for whoever keeps a folder and a gallery alike."""
@@ -263,8 +283,8 @@ class FaceRecognizer:
         rows = self.gallery.samples(person)
         return frozenset((r.source, r.photo_sha256) for r in rows if not r.rejected and r.maker == maker)
 
-    def _faces(self, photo: Photo) -> tuple[FoundFace, ...]:
-        return self._aligner.faces(photo, self.embedder.manifest.margin)
+    def _faces(self, photo: Photo, *, turned: bool = True) -> tuple[FoundFace, ...]:
+        return self._aligner.faces(photo, self.embedder.manifest.margin, turned=turned)
 
     def _embed(self, faces: Sequence[FoundFace]) -> npt.NDArray[np.float32]:
         return self.embedder.embed(np.stack([face.crop for face in faces]))

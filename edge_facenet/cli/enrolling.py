@@ -1,0 +1,323 @@
+"""How `enroll` goes through photos, folders and cameras."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_facenet.cameras import CameraOptions, open_source
+from edge_facenet.errors import ConfigError, InputError, NoFaceFound
+from edge_facenet.photos.aligner import LIMITS
+from edge_facenet.photos.examine import read
+from edge_facenet.photos.quality import judge
+from edge_facenet.photos.shots import source_of
+from edge_facenet.photos.sniff import HEAD_BYTES, sniff
+from edge_facenet.photos.walk import walk
+from edge_facenet.recognise import Enrolment, FaceRecognizer, Refusal
+from edge_facenet.schema import to_json
+
+from .people import Out, note, progress
+from .progress import OnProgress
+
+SPACING_S = 0.7
+"""Between two pictures of a camera: long enough for the head to move."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed."""
+
+    name: str | None
+    photos: tuple[Path, ...] = ()
+    folder: Path | None = None
+    camera: str | None = None
+    count: int = 5
+    seconds: float = 60.0
+    face: int | Literal["largest"] | None = None
+    person: int | Literal["new"] | None = None
+    skip_bad: bool = False
+    prune: bool = False
+
+    def __post_init__(self) -> None:
+        ways = [bool(self.photos), self.folder is not None, self.camera is not None]
+        if sum(ways) != 1 or (self.name is None) != (self.folder is not None):
+            raise ConfigError("Give NAME and PHOTOS, or NAME and --camera SOURCE, or --from FOLDER alone.")
+        if self.folder is not None and (self.face is not None or self.person is not None):
+            raise ConfigError("--face, --largest, --person and --new are about one person: they do not go with --from.")
+        if self.prune and self.folder is None:
+            raise ConfigError("--prune compares a folder with the gallery: it needs --from.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one person."""
+
+    name: str
+    enrolment: Enrolment | None = None
+    unchanged: int = 0
+    """Photos that were known by path and hash, and not looked at."""
+    gone: tuple[str, ...] = ()
+    """Enrolled photos of the folder that are no longer there."""
+    pruned: int = 0
+    error: str | None = None
+    left_out: tuple[str, ...] = ()
+    """Files that are no pictures."""
+
+
+def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, as_json: bool) -> int:
+    """Enroll; the exit code: 0, or 3 when somebody of --from was refused."""
+    out = Out()
+    if request.folder is not None:
+        outcomes = _folder(recognizer, request, request.folder)
+    elif request.camera is not None:
+        outcomes = iter([_camera(recognizer, request, request.camera, frames)])
+    else:
+        outcomes = iter([_photos(recognizer, request)])
+    code = 0
+    for outcome in outcomes:
+        code = InputError.exit_code if outcome.error else code
+        if as_json:
+            out.values(**_values(outcome))
+        else:
+            for line in _lines(outcome):
+                out.line(line)
+    if not as_json:
+        gallery = recognizer.gallery
+        count = len(gallery)
+        out.line(f"Gallery: {gallery.path} ({count} {'person' if count == 1 else 'people'})")
+    return code
+
+
+def _photos(recognizer: FaceRecognizer, request: Request) -> Outcome:
+    """NAME and PHOTOS: refusals are errors."""
+    assert request.name is not None
+    photos, left_out = list[str](), list[str]()
+    for path in request.photos:
+        if path.is_dir():
+            found, others = _pictures(path)
+            if not found:
+                raise InputError(f"There is no photo in the folder {path} ({len(others)} other files).")
+            photos += found
+            left_out += others
+        else:
+            photos.append(str(path))
+    return replace(_one(recognizer, request, request.name, photos), left_out=tuple(left_out))
+
+
+def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Iterator[Outcome]:
+    """One sub-folder a person: refusals are outcomes."""
+    people: dict[str, list[str]] = {}
+    unnamed = list[str]()
+    for entry in walk([folder]).entries:
+        path = os.fsdecode(entry.path)
+        if entry.identity:
+            people.setdefault(entry.identity, []).append(path)
+        else:
+            unnamed.append(path)
+    if unnamed:
+        note(f"{len(unnamed)} files directly in {folder} belong to nobody: only sub-folders are people.")
+    if not people:
+        raise InputError(
+            f"{folder} has no sub-folder with files in it. Make one for each person, named like the person."
+        )
+    with progress("Enrolling people", "people") as on_progress:
+        for done, (name, paths) in enumerate(people.items()):
+            on_progress(done, len(people))
+            yield _member(recognizer, request, folder / name, paths)
+
+
+def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Sequence[str]) -> Outcome:
+    photos = [path for path in paths if _is_picture(path)]
+    left_out = tuple(path for path in paths if path not in photos)
+    name = os.fsdecode(home.name)
+    try:
+        if not photos:
+            raise InputError(f"Nothing was enrolled for {name}: there is no photo in {home}.")
+        outcome = _one(recognizer, request, name, photos)
+    except InputError as error:
+        return Outcome(name, error=str(error), left_out=left_out)
+    gone = _gone(recognizer, outcome, home, photos)
+    pruned = _prune(recognizer, outcome, gone) if request.prune and gone else 0
+    return replace(outcome, left_out=left_out, gone=() if pruned else gone, pruned=pruned)
+
+
+def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str]) -> Outcome:
+    person = _known(recognizer, name, request.person)
+    known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Any]()
+    fresh = [path for path in photos if not known or _key(path) not in known]
+    unchanged = len(photos) - len(fresh)
+    if not fresh and person is not None:
+        return Outcome(name, _as_it_was(recognizer, person), unchanged)
+    bar = progress(f"Enrolling {name}", "photos") if request.folder is None else contextlib.nullcontext(None)
+    try:
+        with bar as on_progress:
+            counted = fresh if on_progress is None else _counted(fresh, on_progress)
+            done = recognizer.enroll(name, counted, face=request.face, person=request.person, skip_bad=request.skip_bad)
+    except InputError as error:
+        if not (request.skip_bad and unchanged and person is not None):
+            raise
+        done = replace(_as_it_was(recognizer, person), refused=(Refusal("", str(error)),))  # refused then as now
+    return Outcome(name, done, unchanged)
+
+
+def _as_it_was(recognizer: FaceRecognizer, person: int) -> Enrolment:
+    entry = recognizer.gallery.find(person)
+    return Enrolment(entry.id, entry.name, False, 0, 0, 0, entry.embeddings)
+
+
+def _known(recognizer: FaceRecognizer, name: str, person: int | Literal["new"] | None) -> int | None:
+    """The id of whoever is meant, where that is clear; the gallery itself complains where it is not."""
+    if person is not None:
+        return None if person == "new" else person
+    wanted = unicodedata.normalize("NFC", name).strip()
+    same = [one.id for one in recognizer.gallery.people() if one.name == wanted]
+    return same[0] if len(same) == 1 else None
+
+
+def _key(path: str) -> tuple[str, str] | None:
+    try:
+        return source_of(path), read(os.fsencode(path), LIMITS)[1]
+    except OSError:
+        return None  # enrolling it says what is wrong
+
+
+def _gone(recognizer: FaceRecognizer, outcome: Outcome, home: Path, photos: Sequence[str]) -> tuple[str, ...]:
+    assert outcome.enrolment is not None
+    here = {source_of(path) for path in photos}
+    inside = source_of(home) + os.sep
+    sources = {source for source, _ in recognizer.photos_of(outcome.enrolment.person)}
+    return tuple(sorted(source for source in sources if source.startswith(inside) and source not in here))
+
+
+def _prune(recognizer: FaceRecognizer, outcome: Outcome, gone: Sequence[str]) -> int:
+    assert outcome.enrolment is not None
+    person = outcome.enrolment.person
+    with recognizer.gallery.writing() as session:
+        rows = [face for face in session.faces(person) if face.source in gone and not face.rejected]
+        session.touch(person)
+        return session.remove(rows)
+
+
+def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: CameraOptions) -> Outcome:
+    """Pictures of a camera that show one face, good enough, some time apart."""
+    assert request.name is not None
+    name = f"camera:{what}" if what.isdecimal() else what
+    taken = list[npt.NDArray[np.uint8]]()
+    due = 0.0
+    said = ""
+    with open_source(name, frames) as source:
+        for frame in source.frames():
+            if frame.seconds > request.seconds or len(taken) >= request.count:
+                break
+            if frame.seconds < due:
+                continue
+            hint = _hint(recognizer, frame.pixels, request.face == "largest")
+            if not hint:
+                taken.append(frame.pixels)
+                due = frame.seconds + SPACING_S
+                hint = f"picture {len(taken)} of {request.count}; turn your head a little"
+            if hint != said:
+                note(hint)
+                said = hint
+    if not taken:
+        raise NoFaceFound(
+            f"Nothing was enrolled for {request.name}: no picture of {name} would do; last: {said or 'none'}."
+        )
+    face: Literal["largest"] | None = "largest" if request.face == "largest" else None
+    return Outcome(request.name, recognizer.enroll(request.name, taken, face=face, person=request.person))
+
+
+def _hint(recognizer: FaceRecognizer, pixels: npt.NDArray[np.uint8], largest: bool) -> str:
+    """What keeps a frame from being enrolled; empty when nothing does."""
+    found = recognizer.faces(pixels)
+    if not found:
+        return "no face in the picture"
+    if len(found) > 1 and not largest:
+        return f"{len(found)} faces in the picture: one person alone, or --largest"
+    best = max(found, key=lambda one: (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
+    reasons = judge(best.quality, recognizer.options.rules)
+    return _without_numbers(reasons[0]) if reasons else ""
+
+
+def _without_numbers(reason: str) -> str:
+    """The first words alone: with numbers a hint would be another one at every frame."""
+    return reason.partition(":")[0]
+
+
+def _pictures(folder: Path) -> tuple[list[str], list[str]]:
+    """Pictures below a folder, by content, and the other files."""
+    paths = [os.fsdecode(entry.path) for entry in walk([folder]).entries]
+    pictures = [path for path in paths if _is_picture(path)]
+    return pictures, [path for path in paths if path not in set(pictures)]
+
+
+def _is_picture(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return sniff(stream.read(HEAD_BYTES))[0] is not None
+    except OSError:
+        return True  # enrolling it says what is wrong
+
+
+def _counted(photos: Sequence[str], on_progress: OnProgress) -> Iterator[str]:
+    for done, path in enumerate(photos):
+        on_progress(done, len(photos))
+        yield path
+
+
+def _values(outcome: Outcome) -> dict[str, Any]:
+    done = outcome.enrolment
+    return {
+        "name": outcome.name if done is None else done.name,
+        "person": None if done is None else done.person,
+        "created": done is not None and done.created,
+        "added": 0 if done is None else done.added,
+        "unchanged": outcome.unchanged + (0 if done is None else done.known),
+        "replaced": 0 if done is None else done.replaced,
+        "embeddings": None if done is None else done.embeddings - outcome.pruned,
+        "refused": [] if done is None else to_json(done.refused),
+        "gone": list(outcome.gone),
+        "pruned": outcome.pruned,
+        "left_out": list(outcome.left_out),
+        "error": outcome.error,
+    }
+
+
+def _lines(outcome: Outcome) -> Iterator[str]:
+    done = outcome.enrolment
+    if done is None:
+        yield outcome.error or ""
+    else:
+        values = _values(outcome)
+        counts = {
+            "added": done.added,
+            "unchanged": values["unchanged"],
+            "replaced": done.replaced,
+            "pruned": outcome.pruned,
+        }
+        listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing added"
+        total = values["embeddings"]
+        yield f"{done.name} (id {done.person}{', new' if done.created else ''}): {listed}; {_photos_text(total)} in all"
+        for refusal in done.refused:
+            yield f"  left out: {f'{refusal.source}: ' if refusal.source else ''}{refusal.reason}"
+    if outcome.gone:
+        yield f"  {_photos_text(len(outcome.gone))} enrolled before, no longer in the folder (--prune forgets them): {_some(outcome.gone)}"
+    if outcome.left_out:
+        yield f"  not pictures: {_some(outcome.left_out)}"
+
+
+def _photos_text(count: int) -> str:
+    return f"{count} photo{'s' * (count != 1)}"
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more
