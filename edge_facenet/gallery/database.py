@@ -169,18 +169,12 @@ class Database:
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """A connection; for a folder that cannot be written to, one that needs no side files."""
-    connection = _connect(path, "ro" if readonly else "rw")
     try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now SQLite opens its side files
+        return _connect(path, "ro" if readonly else "rw")
     except sqlite3.OperationalError as error:
-        connection.close()
         if not _name(error).startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) or _size(path, "-wal"):
             raise
-        connection = _connect(path, "ro&immutable=1")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return _connect(path, "ro&immutable=1")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -191,6 +185,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA secure_delete=ON")  # deleted content is overwritten with zeros
         connection.execute("PRAGMA synchronous=FULL")  # what was reported survives a power cut
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now SQLite opens its side files
     except BaseException:
         connection.close()
         raise

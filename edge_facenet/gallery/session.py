@@ -43,7 +43,9 @@ class Session:
     def fact(self, key: str) -> bytes | None:
         """A value of the gallery itself."""
         found = self.connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return None if found is None else bytes(found[0])
+        if found is not None and not isinstance(found[0], bytes):
+            raise GalleryDamaged(f"Gallery {self.where} was altered outside edge-facenet: its {key} is no bytes.")
+        return None if found is None else found[0]
 
     def set_fact(self, key: str, value: bytes) -> None:
         """Keep a value."""
@@ -129,12 +131,17 @@ class Session:
         outdated = [face for face in stored if face.maker != maker and not face.rejected]
         fresh: list[Sample] = []
         known, refused = set[int](), 0
+        by_photo: dict[str, list[Face | Sample]] = {}
+        for face in current:
+            by_photo.setdefault(face.photo_sha256, []).append(face)
         for sample in samples:
-            twins = [face for face in current if same(face, sample)]
-            refused += any(face.rejected for face in twins)
-            known |= {face.id for face in twins if not face.rejected}
-            if not twins and not any(same(other, sample) for other in fresh):
+            seen = by_photo.setdefault(sample.photo_sha256, [])
+            twins = [other for other in seen if same(other, sample)]
+            refused += any(isinstance(twin, Face) and twin.rejected for twin in twins)
+            known |= {twin.id for twin in twins if isinstance(twin, Face)}
+            if not twins:
                 fresh.append(sample)
+                seen.append(sample)
         sources = {sample.source for sample in samples if sample.source}
         replaced = [f for f in current if not f.rejected and f.source in sources and f.id not in known]
         self.remove([*replaced, *outdated])

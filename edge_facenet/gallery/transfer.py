@@ -192,8 +192,13 @@ def _merge(source: Session, target: Session) -> Imported:
     merged = sum(number in here.values() for number in place.values())
     added = known_rows = 0
     for old, new in place.items():
-        stored, brought = target.faces(new), source.faces(old)
-        fresh = [face for face in brought if not any(_equal(face, other) for other in stored)]
+        brought = source.faces(old)
+        stored: dict[str, list[Face]] = {}
+        for face in target.faces(new):
+            stored.setdefault(face.photo_sha256, []).append(face)
+        fresh = [
+            face for face in brought if not any(_equal(face, other) for other in stored.get(face.photo_sha256, []))
+        ]
         known_rows += len(brought) - len(fresh)
         for face in fresh:
             crop = rows.crop_of(source.connection, source.vault, face)

@@ -16,7 +16,7 @@ import pytest
 from edge_facenet.errors import ConfigError, InputError, ThresholdError
 from edge_facenet.gallery import Match, OpenSetThreshold, Templates
 from edge_facenet.gallery.decide import cross_scores, decide, student, threshold
-from edge_facenet.gallery.people import Row, build_templates
+from edge_facenet.gallery.people import Rows, build_templates
 from edge_facenet.manifest import Threshold, Thresholds
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -34,10 +34,12 @@ def thresholds(points: dict[float, float | None]) -> Thresholds:
 
 
 def templates(people: list[list[list[float]]], rejected: list[tuple[int, list[float]]] | None = None) -> Templates:
-    rows = [Row(k, False, np.float32(v)) for k, person in enumerate(people) for v in person]
-    rows += [Row(k, True, np.float32(v)) for k, v in rejected or []]
-    dimension = len(people[0][0]) if people else 16
-    return build_templates({k: f"P{k}" for k in range(len(people))}, rows, dimension)
+    rows = [(k, False, v) for k, person in enumerate(people) for v in person] + [
+        (k, True, v) for k, v in rejected or []
+    ]
+    vectors = np.array([v for _, _, v in rows], np.float32).reshape(len(rows), -1 if rows else 16)
+    owner, turned_down = np.array([k for k, _, _ in rows], np.int64), np.array([r for _, r, _ in rows], bool)
+    return build_templates({k: f"P{k}" for k in range(len(people))}, Rows(owner, turned_down, vectors))
 
 
 POINTS = thresholds(dict(oracle.POINTS))
