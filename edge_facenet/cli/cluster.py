@@ -48,9 +48,11 @@ def command(
     from edge_facenet.clustering.album import look
     from edge_facenet.clustering.place import check_place, publish
     from edge_facenet.clustering.result import content
+    from edge_facenet.clustering.threshold import album_threshold
 
     check_place(out, folder)
     eyes = _eyes(model, threads)
+    album_threshold(eyes.embedder.manifest.thresholds, 1, wrong)  # refuses now what would be refused after an hour
     known = _known(gallery, key_file, eyes)
     with bar("Looking at photos", unit="photos") as on_progress:
         album = look(folder, eyes, out, on_progress)
