@@ -94,7 +94,7 @@ def main() -> int:
         content = collect(asked.model or released())
         write(content, asked.out)
     except EdgeFacenetError as error:
-        print(f"assets.py: {error}", file=sys.stderr)
+        sys.stderr.write(f"assets.py: {error}\n")
         return 1
     return 0
 
