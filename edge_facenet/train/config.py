@@ -61,6 +61,30 @@ class SoftmaxConfig:
     weight: float = doc("factor of this term", 1.0)
     scale: float = doc("factor on the cosines", 16.0)
     smoothing: float = doc("label smoothing, 0..1", 0.1)
+    margin_kind: Literal["none", "arcface", "cosface"] = doc("how the own class is made harder", "none")
+    margin: float = doc("radians for arcface (its paper: 0.5), a cosine for cosface (its paper: 0.35)", 0.5)
+    margin_warmup: float = doc("share of the training in which the margin rises from 0", 0.1)
+    since: float = doc("share of the training at which this term begins", 0.0)
+    until: float = doc("share of the training at which it ends", 1.0)
+
+
+@dataclass(frozen=True)
+class CenterConfig:
+    """Centre loss: embeddings are drawn to the running centre of their identity. Used beside softmax."""
+
+    weight: float = doc("factor of half the mean squared distance, unit embeddings", 0.5)
+    rate: float = doc("how fast a centre follows its photos, 0..1", 0.5)
+    since: float = doc("share of the training at which this term begins", 0.0)
+    until: float = doc("share of the training at which it ends", 1.0)
+
+
+@dataclass(frozen=True)
+class AuxiliaryConfig:
+    """Heads on inner maps of backbones that have them (googlenet), while training only."""
+
+    weight: float = doc("factor of each head's losses; 0 = no heads", 1 / 3)
+    channels: int = doc("of the 1x1 convolution", 128)
+    hidden: int = doc("of the dense layer", 1024)
 
 
 @dataclass(frozen=True)
@@ -69,7 +93,14 @@ class TripletConfig:
 
     weight: float = doc("factor of this term", 1.0)
     margin: float = doc("in squared distance of unit embeddings", 0.2)
-    mining: Literal["semi-hard", "hardest"] = doc("which negative a pair is compared with", "semi-hard")
+    mining: Literal["random", "semi-hard", "hardest", "batch-hard", "offline"] = doc(
+        "which triplets; offline = over a subset, every so many steps, with the newest weights", "semi-hard"
+    )
+    every: int = doc("offline: steps between minings", 500)
+    subset_people: int = doc("offline: people of the subset that is embedded", 200)
+    subset_images: int = doc("offline: photos of each of them", 10)
+    since: float = doc("share of the training at which this term begins", 0.0)
+    until: float = doc("share of the training at which it ends", 1.0)
 
 
 @dataclass(frozen=True)
@@ -127,12 +158,14 @@ class TrainConfig:
 
     steps: int = doc("updates of the weights")
     backbone: BackboneConfig = doc("the network", BackboneConfig())
-    objective: str = doc("softmax, triplet, distil, or a sum of them (distil+softmax)", "softmax")
+    objective: str = doc("softmax, center, triplet, distil, or a sum of them (softmax+center)", "softmax")
     split: SplitConfig = doc("who is held out", SplitConfig())
     batch: BatchConfig = doc("what a step sees", BatchConfig())
     jitter: JitterConfig = doc("augmentation", JitterConfig())
     softmax: SoftmaxConfig = doc("the softmax term", SoftmaxConfig())
+    center: CenterConfig = doc("the centre loss term", CenterConfig())
     triplet: TripletConfig = doc("the triplet term", TripletConfig())
+    auxiliary: AuxiliaryConfig = doc("auxiliary heads", AuxiliaryConfig())
     distil: DistilConfig = doc("learning from teachers", DistilConfig())
     l2: float = doc("factor of half the sum of squared kernels, as a loss term; 0 = none", 0.0)
     optimizer: OptimizerConfig = doc("the optimiser", OptimizerConfig())
@@ -156,16 +189,33 @@ class TrainConfig:
             "average": self.average,
             "schedule.warmup": self.schedule.warmup,
             "softmax.smoothing": self.softmax.smoothing,
+            "softmax.margin_warmup": self.softmax.margin_warmup,
         }
         for name, share in shares.items():
             if not 0 <= share < 1:
                 raise ValueError(f"{name} must be in [0, 1), found {share:g}.")
+        for name, since, until in _spans(self):
+            if not 0 <= since < until <= 1:
+                raise ValueError(
+                    f"{name}.since and until are shares of the training, 0 <= since < until <= 1; found {since:g} and {until:g}."
+                )
+        if not 0 < self.center.rate <= 1 or self.softmax.margin < 0 or self.auxiliary.weight < 0:
+            raise ValueError("center.rate must be in (0, 1], softmax.margin and auxiliary.weight not negative.")
         if not 0 < self.schedule.decay <= 1 or self.optimizer.learning_rate <= 0 or self.triplet.margin <= 0:
             raise ValueError("schedule.decay must be in (0, 1], optimizer.learning_rate and triplet.margin above 0.")
         if min(self.l2, self.optimizer.weight_decay, self.optimizer.clip_norm, self.threads, self.look_every) < 0:
             raise ValueError(
                 "l2, optimizer.weight_decay, optimizer.clip_norm, threads and look_every must not be negative."
             )
+
+
+def _spans(config: TrainConfig) -> list[tuple[str, float, float]]:
+    softmax, center, triplet = config.softmax, config.center, config.triplet
+    return [
+        ("softmax", softmax.since, softmax.until),
+        ("center", center.since, center.until),
+        ("triplet", triplet.since, triplet.until),
+    ]
 
 
 def _counts(config: TrainConfig) -> dict[str, int]:
@@ -177,6 +227,11 @@ def _counts(config: TrainConfig) -> dict[str, int]:
         "batch.people": batch.people,
         "batch.images": batch.images,
         "batch.least_photos": batch.least_photos,
+        "triplet.every": config.triplet.every,
+        "triplet.subset_people": config.triplet.subset_people,
+        "triplet.subset_images": config.triplet.subset_images,
+        "auxiliary.channels": config.auxiliary.channels,
+        "auxiliary.hidden": config.auxiliary.hidden,
     }
 
 

@@ -9,7 +9,7 @@ unit embeddings and without the rows' normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ from .. import files
 from ..errors import InputError
 from . import views
 from .bank import Bank, Key
+from .course import Batch, Course, Terms
 from .lessons import Lessons, ViewMaker
 from .losses import unit
-from .objectives import Batch, Course, Terms
 from .plan import Plan
 from .ring import Ring
 from .teacher import SAMPLE, ArtifactTeacher, Faculty, Teacher, faculty
@@ -98,7 +98,7 @@ class DistilObjective:
         fresh = plan.drawn(step + 1) - plan.drawn(step)
         return {"image": images, "teacher": answers, "fresh": (np.arange(len(images)) < fresh).astype(np.float32)}
 
-    def terms(self, embeddings: Any, batch: dict[str, Any]) -> Terms:
+    def terms(self, embeddings: Any, batch: dict[str, Any], maps: Sequence[Any] = ()) -> Terms:
         """Named "cosine" and "relational"."""
         student, teacher, fresh = unit(embeddings), batch["teacher"], batch["fresh"]
         losses = {
@@ -111,6 +111,12 @@ class DistilObjective:
             "seen_cosine": ops.sum(cosines * seen) / ops.maximum(ops.sum(seen), 1.0),
         }
         return Terms(losses, figures)
+
+    def ready(self, step: int, network: Callable[[], Any]) -> None:
+        """Nothing to mine."""
+
+    def stop(self) -> None:
+        """No batch waits."""
 
     def look(self, network: Any) -> dict[str, float]:
         """Mean cosine to the teacher on plain crops of held-out people, and of faces trained on."""

@@ -7,6 +7,7 @@ step); the statistics of batch normalisation are averaged with them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from keras import ops
 from . import losses
 from .backend import jit_compile
 from .config import TrainConfig
-from .objectives import Objective
+from .course import Objective
 from .optimisation import build as build_optimizer
 
 ALWAYS = ("loss", "mean_cosine")
@@ -27,11 +28,16 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
 
     Args:
         network: the network in its form for training.
+        taps: layers of it whose maps the objective's auxiliary heads look at.
         average: an ordinary copy of it that holds the averaged weights, or None.
     """
 
-    def __init__(self, network: Any, average: Any, objective: Objective, config: TrainConfig) -> None:
+    def __init__(
+        self, network: Any, average: Any, objective: Objective, config: TrainConfig, taps: Sequence[str] = ()
+    ) -> None:
         super().__init__(name="learner")
+        shown = [network.get_layer(name).output for name in taps]
+        self.shown = keras.Model(network.input, [network.output, *shown]) if shown else network
         self.network, self.heads, self.average = network, list(objective.heads), average
         if average is not None:
             average.trainable = False
@@ -45,19 +51,21 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         self.optimizer.build(self.trainable_variables)
 
     def call(self, batch: dict[str, Any], training: bool = False) -> Any:
-        """batch["image"] (n, size, size, 3) uint8 -> (n, dimension) float32."""
+        """batch["image"] (n, size, size, 3) uint8 -> (n, dimension) float32, and the maps at the taps if there are any."""
         pixels = (ops.cast(batch["image"], "float32") - 128.0) / 128.0
-        return ops.cast(self.network(pixels, training=training), "float32")
+        given = self.shown(pixels, training=training)
+        return [ops.cast(x, "float32") for x in given] if isinstance(given, list) else ops.cast(given, "float32")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Sum of the objective's losses and the L2 term; meters and averages are brought up to date on the way."""
-        terms = self.objective.terms(y_pred, x)
+        embeddings, *maps = y_pred if isinstance(y_pred, (list, tuple)) else [y_pred]
+        terms = self.objective.terms(embeddings, x, maps)
         parts = dict(terms.losses)
         if self.l2:
             parts["l2"] = self.l2 * losses.l2(self.kernels)
-        values = {**parts, **terms.figures, "mean_cosine": losses.mean_cosine(losses.unit(y_pred))}
+        values = {**parts, **terms.figures, "mean_cosine": losses.mean_cosine(losses.unit(embeddings))}
         for meter in self.meters:
             meter.update_state(values[meter.name])
         if training:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..verification import all_pairs, evaluate_embeddings
+from .course import Crops
 from .embedding import embed
-from .objectives import Crops
 
 MOST_ROWS = 1000
 """Photos looked at: more would take minutes on a large network."""

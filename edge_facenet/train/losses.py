@@ -13,6 +13,8 @@ from keras import ops
 
 # Below this squared length a row counts as zero: its direction is undefined and its gradient must be 0, not infinite.
 LEAST_SQUARE = 1e-12
+LEAST_SINE_SQUARE = 1e-6
+"""At cos = 1 and -1 the sine's gradient is infinite; within 0.06 degrees of them it is taken as 0."""
 
 
 def unit(rows: Any) -> Any:
@@ -35,6 +37,50 @@ def smoothed_cross_entropy(logits: Any, labels: Any, smoothing: float) -> Any:
     log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     own = ops.squeeze(ops.take_along_axis(log_p, ops.cast(labels, "int32")[:, None], axis=-1), axis=-1)
     return -ops.mean((1.0 - smoothing) * own + smoothing * ops.mean(log_p, axis=-1))
+
+
+def with_margin(cosines: Any, labels: Any, kind: str, margin: Any) -> Any:
+    """Cosines (n, classes) with the own class's made harder by `margin`; the others stay.
+
+    Args:
+        labels: (n,) int32.
+        kind: "none"; "arcface": cos(angle + margin); "cosface": cos - margin.
+        margin: (), radians for ArcFace, a cosine for CosFace; may be a tensor that rises during warm-up.
+    Source: Deng et al., "ArcFace" (2019), equation 3; beyond angle + margin = pi the line cos - margin sin(margin) goes on,
+    which keeps the loss falling with the angle (as the authors' code does). Wang et al., "CosFace" (2018), equation 4.
+    """
+    if kind == "none":
+        return cosines
+    margin = ops.cast(margin, "float32")
+    own = ops.cast(ops.one_hot(ops.cast(labels, "int32"), cosines.shape[-1], dtype="float32"), "bool")
+    if kind == "cosface":
+        return ops.where(own, cosines - margin, cosines)
+    square = 1.0 - ops.square(cosines)
+    inner = square > LEAST_SINE_SQUARE
+    sines = ops.where(inner, ops.sqrt(ops.where(inner, square, 1.0)), 0.0)
+    turned = cosines * ops.cos(margin) - sines * ops.sin(margin)
+    turned = ops.where(cosines > -ops.cos(margin), turned, cosines - margin * ops.sin(margin))
+    return ops.where(own, turned, cosines)
+
+
+def center(embeddings: Any, centres: Any) -> Any:
+    """Half the mean squared distance of each embedding to its identity's centre: (n, d), (n, d) -> ().
+
+    The centres are constants here: they follow by `heads.Centres.move`, not by gradient.
+    Source: Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition" (2016), equation 2.
+    """
+    return 0.5 * ops.mean(ops.sum(ops.square(embeddings - ops.stop_gradient(centres)), axis=-1))
+
+
+def mined_triplet(anchors: Any, positives: Any, negatives: Any, margin: float) -> tuple[Any, Any]:
+    """Mean hinge over triplets that were chosen beforehand, (m, d) unit rows each, and the share of them that is active.
+
+    Source: Schroff, Kalenichenko, Philbin, "FaceNet" (2015), equation 3.
+    """
+    to_positive = 2.0 - 2.0 * ops.sum(anchors * positives, axis=-1)
+    to_negative = 2.0 - 2.0 * ops.sum(anchors * negatives, axis=-1)
+    hinge = ops.relu(to_positive - to_negative + margin)
+    return ops.mean(hinge), ops.mean(ops.cast(hinge > 0, "float32"))
 
 
 def squared_distances(embeddings: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Which negative an anchor-positive pair is compared with, chosen within the batch; static shapes, keras.ops only.
+"""Which triplets of a batch are compared; static shapes, keras.ops only. (Mining over many batches: `offline`.)
 
-A miner takes (n, n) squared distances and (n,) labels and returns (n, n): for the pair (a, p) the distance from a to
-the negative chosen. Entries of pairs that are not positive mean nothing.
+A miner takes (n, n) squared distances, (n,) labels and (n, n) numbers of chance in 0..1 (None where it needs none), and
+returns two (n, n) arrays: for the pair (a, p) the distance from a to the negative chosen, and which pairs count.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from keras import ops
 
+Miner = Callable[..., tuple[Any, Any]]
 FAR = 1e6  # beyond every distance: squared distances of unit rows are within 0..4
 
 
@@ -19,6 +20,19 @@ def same_and_positive(labels: Any) -> tuple[Any, Any]:
     same = ops.equal(labels[:, None], labels[None, :])
     other_row = ops.logical_not(ops.cast(ops.eye(labels.shape[0]), "bool"))
     return same, ops.logical_and(same, other_row)
+
+
+def all_positives(miner: Callable[[Any, Any], Any]) -> Miner:
+    """A miner out of a choice of negatives: every anchor-positive pair counts."""
+    return lambda distances, labels, chance=None: (miner(distances, labels), same_and_positive(labels)[1])
+
+
+def random(distances: Any, labels: Any, chance: Any) -> tuple[Any, Any]:
+    """Any negative of the anchor, one for all its pairs: the one with the highest number of chance."""
+    same, positive = same_and_positive(labels)
+    chosen = ops.argmax(ops.where(same, -1.0, chance), axis=1)
+    negatives = ops.take_along_axis(distances, chosen[:, None], axis=1)
+    return ops.broadcast_to(negatives, distances.shape), positive
 
 
 def semi_hard(distances: Any, labels: Any) -> Any:
@@ -36,10 +50,26 @@ def semi_hard(distances: Any, labels: Any) -> Any:
 
 
 def hardest(distances: Any, labels: Any) -> Any:
-    """The nearest negative of all. Source: Hermans et al., "In Defense of the Triplet Loss" (2017), for negatives."""
+    """The nearest negative of all, for every pair."""
     negative = ops.logical_not(same_and_positive(labels)[0])
     nearest = ops.min(ops.where(negative, distances, FAR), axis=1, keepdims=True)
     return ops.broadcast_to(nearest, distances.shape)
 
 
-MINERS: dict[str, Callable[[Any, Any], Any]] = {"semi-hard": semi_hard, "hardest": hardest}
+def batch_hard(distances: Any, labels: Any, chance: Any = None) -> tuple[Any, Any]:
+    """One triplet an anchor: its furthest positive (the first of equals) and its nearest negative.
+
+    Source: Hermans, Beyer, Leibe, "In Defense of the Triplet Loss for Person Re-Identification" (2017), equation 5.
+    """
+    positive = same_and_positive(labels)[1]
+    furthest = ops.argmax(ops.where(positive, distances, -FAR), axis=1)
+    chosen = ops.cast(ops.one_hot(furthest, distances.shape[1], dtype="float32"), "bool")
+    return hardest(distances, labels), ops.logical_and(chosen, positive)
+
+
+MINERS: dict[str, Miner] = {
+    "random": random,
+    "semi-hard": all_positives(semi_hard),
+    "hardest": all_positives(hardest),
+    "batch-hard": batch_hard,
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -20,12 +20,12 @@ import numpy as np
 from ..budget import Budget
 from ..errors import GateError
 from ..verification import Split
-from . import backend, checkpoint, costs, feed, objectives, packed, runs
+from . import backbones, backend, checkpoint, costs, feed, objectives, packed, runs
 from .config import TrainConfig
+from .course import Batch, Course, Crops
 from .grow import fitted
 from .looks import Look
 from .monitor import Figures, Monitor, Status
-from .objectives import Crops
 from .optimisation import rate
 
 
@@ -66,7 +66,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         OutputError: the folder cannot be written to; checkpoints are whole.
         KeyboardInterrupt: stopped by SIGINT or SIGTERM, after a checkpoint.
     """
-    if config.objective in objectives.LABELLED:
+    if objectives.labelled(config.objective):
         runs.check_people(_photos(crops), config.batch.least_photos)
     for sentence in backend.prepare(config):
         listeners.on_message(sentence)
@@ -79,14 +79,16 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=done)
         if saved is None and config.backbone.start_from:
             _start_from(network, config)
-        session = _Session(objectives.Course(config, crops, split, run), network, listeners)
+        taps = backbones.find(config.backbone.name).taps if objectives.labelled(config.objective) else ()
+        maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
+        session = _Session(Course(config, crops, split, run, maps), network, listeners, taps)
         return session.run_to_end(saved)
 
 
 class _Session:
     """One process's part of a training."""
 
-    def __init__(self, course: objectives.Course, network: Any, listeners: Listeners) -> None:
+    def __init__(self, course: Course, network: Any, listeners: Listeners, taps: Sequence[str]) -> None:
         from .fused_norm import training_twin
         from .learner import Learner
 
@@ -96,7 +98,7 @@ class _Session:
         self.objective = objectives.build(course)
         twin = training_twin(network, config.precision, fused=config.fused_norm)
         average = training_twin(network, fused=False) if config.average else None
-        self.learner = Learner(twin, average, self.objective, config)
+        self.learner = Learner(twin, average, self.objective, config, taps)
         names = [*(meter.name for meter in self.learner.meters), *self.objective.look_names]
         self.monitor = Monitor(course.run, config, names, listeners.on_message)
         self.look = Look(course.crops, course.split.calibrate, config.backbone.size) if config.look_every else None
@@ -105,15 +107,34 @@ class _Session:
         start, end = self._restored(saved), self.config.steps
         self.monitor.begin(start)
         made = feed.ahead(self.objective.batch, start, end)
-        with contextlib.closing(self.objective), made as batches, _stop_asked() as stop_asked:
+        with contextlib.closing(self.objective), made as batches, self._stopping(), _stop_asked() as stop_asked:
+            self._announce(start)
             for step, batch in batches:
                 self._step(step, batch)
                 if stop_asked():
                     if self.saved_at != step + 1:
                         self._save(step + 1)
                     raise KeyboardInterrupt
+                self._announce(step + 1)
         speed, figures = self.monitor.summary()
         return Result(self.course.run, end, start, speed, figures, self.course.split)
+
+    def _announce(self, step: int) -> None:
+        if step < self.config.steps:
+            self.objective.ready(step, self._current)
+
+    def _current(self) -> Any:
+        """The network with the newest weights, in its form for inference."""
+        self.vessel.set_weights(self.learner.network.get_weights())
+        return self.vessel
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Before the thread that makes batches is waited for, one that waits itself is let go."""
+        try:
+            yield
+        finally:
+            self.objective.stop()
 
     def _restored(self, saved: checkpoint.Saved | None) -> int:
         if saved is None:
@@ -124,7 +145,7 @@ class _Session:
             self.listeners.on_message(sentence.format(saved.state.step))
         return saved.state.step
 
-    def _step(self, step: int, batch: objectives.Batch) -> None:
+    def _step(self, step: int, batch: Batch) -> None:
         config, done = self.config, step + 1
         due = {
             n: bool(n) and (done % n == 0 or done == config.steps)
@@ -144,10 +165,7 @@ class _Session:
     def _look(self) -> Figures:
         if self.look is None:
             return {}
-        network = self.learner.average
-        if network is None:
-            network = self.vessel
-            network.set_weights(self.learner.network.get_weights())
+        network = self._current() if self.learner.average is None else self.learner.average
         return {**self.look.figures(network), **self.objective.look(network)}
 
     def _save(self, done: int, accuracy: float | None = None) -> None:

@@ -117,7 +117,7 @@ def test_the_student_comes_nearer_to_its_teacher(faces: CropSet, teacher: Path, 
 
 def test_faces_without_a_name_are_used_and_held_out_people_are_not(faces: CropSet, teacher: Path, run: Path) -> None:
     from edge_facenet.train import distil as distilling
-    from edge_facenet.train.objectives import Course
+    from edge_facenet.train.course import Course
     from edge_facenet.verification import Split
 
     split = Split(0, ("p0", "p2"), ("p1", "p3"), ("p4",))

@@ -13,8 +13,8 @@ import pytest
 keras = pytest.importorskip("keras")
 from keras import ops  # noqa: E402
 
-from edge_facenet.train import losses, miners  # noqa: E402
-from edge_facenet.train.heads import CosineHead  # noqa: E402
+from edge_facenet.train import losses, miners, offline  # noqa: E402
+from edge_facenet.train.heads import Centres, CosineHead  # noqa: E402
 
 TOLERANCE = 1e-5
 
@@ -68,10 +68,100 @@ def test_miners_and_triplet_loss(name: str, oracle: Any, seed: int) -> None:
     hinges = [max(0.0, d[a, p] - oracle(d, labels, a, p) + margin) for a, p in pairs]
     distances = losses.squared_distances(e)
     tensor = ops.convert_to_tensor(labels)
-    negatives = miners.MINERS[name](distances, tensor)
-    loss, active = losses.triplet(distances, negatives, miners.same_and_positive(tensor)[1], margin)
+    negatives, counted = miners.MINERS[name](distances, tensor)
+    loss, active = losses.triplet(distances, negatives, counted, margin)
     assert _value(loss) == pytest.approx(np.mean(hinges), abs=TOLERANCE)
     assert _value(active) == pytest.approx(np.mean(np.array(hinges) > 0), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_hard_is_one_triplet_an_anchor(seed: int) -> None:
+    e, labels = _unit_rows(seed), _labels(seed + 9)
+    d = np.maximum(2 - 2 * e @ e.T, 0)
+    tensor = ops.convert_to_tensor(labels)
+    negatives, counted = (_value(x) for x in miners.MINERS["batch-hard"](losses.squared_distances(e), tensor))
+    for a in range(24):
+        positives = [p for p in range(24) if p != a and labels[p] == labels[a]]
+        wanted = [max(positives, key=lambda p: d[a, p])] if positives else []
+        assert np.flatnonzero(counted[a]).tolist() == wanted
+        assert negatives[a, 0] == pytest.approx(_hardest(d, labels, a, 0), abs=TOLERANCE)
+
+
+def test_random_negatives_follow_the_numbers_of_chance() -> None:
+    e, labels = _unit_rows(1), _labels(2)
+    chance = np.random.default_rng(3).random((24, 24)).astype(np.float32)
+    distances = losses.squared_distances(e)
+    negatives, counted = miners.MINERS["random"](distances, ops.convert_to_tensor(labels), chance)
+    others = np.where(labels[:, None] == labels[None], -1, chance).argmax(1)
+    assert np.array_equal(_value(negatives)[:, 0], _value(distances)[np.arange(24), others])
+    assert np.array_equal(_value(counted), (labels[:, None] == labels[None]) & ~np.eye(24, dtype=bool))
+
+
+def test_offline_triplets_are_argmax_and_argmin() -> None:
+    e, labels = _unit_rows(5), _labels(6)
+    labels[0] = 99  # nobody else: no anchor
+    d = 2 - 2 * e @ e.T
+    found = offline.hardest_triplets(e, labels)
+    assert found[:, 0].tolist() == [a for a in range(24) if (labels == labels[a]).sum() > 1]
+    for a, p, n in found:
+        assert p == max((q for q in range(24) if q != a and labels[q] == labels[a]), key=lambda q: d[a, q])
+        assert n == min((q for q in range(24) if labels[q] != labels[a]), key=lambda q: d[a, q])
+    triples = [e[found[:, k]] for k in range(3)]
+    hinges = np.maximum(0, d[found[:, 0], found[:, 1]] - d[found[:, 0], found[:, 2]] + 0.2)
+    loss, active = losses.mined_triplet(*(ops.convert_to_tensor(t) for t in triples), 0.2)
+    assert _value(loss) == pytest.approx(hinges.mean(), abs=TOLERANCE)
+    assert _value(active) == pytest.approx((hinges > 0).mean(), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["arcface", "cosface"])
+def test_margins_against_angles(kind: str) -> None:
+    cosines = np.random.default_rng(4).uniform(-1, 1, (40, 6)).astype(np.float32)
+    labels, margin = _labels(5, 40, 6), 0.5
+    wanted = cosines.astype(np.float64)
+    for row, label in enumerate(labels):
+        cosine = wanted[row, label]
+        if kind == "cosface":
+            wanted[row, label] = cosine - margin
+        else:
+            angle = np.arccos(cosine) + margin
+            wanted[row, label] = np.cos(angle) if angle < np.pi else cosine - margin * np.sin(margin)
+    found = _value(losses.with_margin(ops.convert_to_tensor(cosines), labels, kind, margin))
+    assert np.abs(found - wanted).max() < TOLERANCE
+    assert np.array_equal(_value(losses.with_margin(ops.convert_to_tensor(cosines), labels, "none", 9.0)), cosines)
+
+
+def test_arcface_keeps_falling_with_the_angle() -> None:
+    """Beyond angle + margin = pi the cosine would rise again; the loss must not reward a face for turning away."""
+    angles = np.linspace(0, np.pi, 500)
+    cosines = np.cos(angles).astype(np.float32)[:, None]
+    found = _value(losses.with_margin(ops.convert_to_tensor(cosines), np.zeros(500, np.int32), "arcface", 0.5))[:, 0]
+    assert (np.diff(found) < TOLERANCE).all()
+
+
+def test_center_loss_and_running_centres() -> None:
+    e, labels = _unit_rows(7), _labels(8)
+    centres = Centres(16, 5, rate=0.5)
+    positions = np.random.default_rng(9).normal(size=(5, 16)).astype(np.float32)
+    centres.positions.assign(positions)
+    loss = losses.center(ops.convert_to_tensor(e), centres.of(ops.convert_to_tensor(labels)))
+    assert _value(loss) == pytest.approx(0.5 * ((e - positions[labels]) ** 2).sum(1).mean(), abs=TOLERANCE)
+    drift = centres.move(ops.convert_to_tensor(e), ops.convert_to_tensor(labels))
+    assert _value(drift) == pytest.approx(np.linalg.norm(e - positions[labels], axis=1).mean(), abs=TOLERANCE)
+    for c in range(5):
+        members = e[labels == c]
+        wanted = positions[c] - 0.5 * (positions[c] - members).sum(0) / (1 + len(members))
+        assert np.abs(_value(centres.positions)[c] - wanted).max() < TOLERANCE
+
+
+def test_running_centres_arrive_at_the_means() -> None:
+    """Photos that stand still: after many moves each centre is its identity's mean, and drift is the spread about it."""
+    e, labels = _unit_rows(10), _labels(11)
+    centres = Centres(16, 5, rate=0.5)
+    for _ in range(200):
+        drift = centres.move(ops.convert_to_tensor(e), ops.convert_to_tensor(labels))
+    means = np.stack([e[labels == c].mean(0) for c in range(5)])
+    assert np.abs(_value(centres.positions) - means).max() < TOLERANCE
+    assert _value(drift) == pytest.approx(np.linalg.norm(e - means[labels], axis=1).mean(), abs=TOLERANCE)
 
 
 def test_semi_hard_falls_back_to_the_furthest_negative() -> None:
@@ -106,9 +196,10 @@ def test_mean_cosine() -> None:
     assert _value(losses.mean_cosine(ops.ones((5, 1)))) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("kind", ["none", "arcface", "cosface"])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("case", ["own class", "its negative", "zero"])
-def test_c046_gradient_is_finite_at_the_ends(dtype: str, case: str) -> None:
+def test_c046_gradient_is_finite_at_the_ends(dtype: str, case: str, kind: str) -> None:
     """C046: cos = 1, cos = -1 and a zero embedding, in full and in half precision."""
     tf = pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":
@@ -118,7 +209,8 @@ def test_c046_gradient_is_finite_at_the_ends(dtype: str, case: str) -> None:
     vector = tf.Variable(({"own class": 1, "its negative": -1, "zero": 0}[case] * own)[None].astype(dtype))
     labels = np.array([3], np.int32)
     with tf.GradientTape() as tape:
-        loss = losses.smoothed_cross_entropy(head(losses.unit(vector)), labels, 0.1)
+        cosines = losses.with_margin(head.cosines(losses.unit(vector)), labels, kind, 0.5)
+        loss = losses.smoothed_cross_entropy(16.0 * cosines, labels, 0.1)
         distances = losses.squared_distances(losses.unit(ops.concatenate([vector, vector, -vector])))
         tensor = ops.convert_to_tensor(np.array([0, 0, 1], np.int32))
         positive = miners.same_and_positive(tensor)[1]

@@ -35,7 +35,7 @@ def build_tiny(*, size: int, width: float = 1.0, dimension: int = 128) -> Any:
 
     image = Input((size, size, 3), name="image")
     x = layers.Conv2D(8, 3, 2, padding="same", use_bias=False)(image)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.ReLU(name="seen")(layers.BatchNormalization(momentum=0.9)(x))
     x = layers.DepthwiseConv2D(3, 2, padding="same", use_bias=False)(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     x = layers.Dense(dimension, use_bias=False)(layers.GlobalAveragePooling2D()(x))
