@@ -1,9 +1,9 @@
-"""What `verify` does between its options and its output: choose pairs, embed, judge, report."""
+"""What `verify` does between its options and its output: embed, judge, look for what would make the figures worthless."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,52 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embedder import Embedder
-from ..errors import InputError, SelfTestFailed
-from ..files import canonical_json
+from ..errors import InputError, SelfTestFailed, UnusableEmbedding
 from ..photos.cropset import CropSet
-from ..schema import doc, to_json
+from ..schema import doc
 from ..verification import (
-    MAX_PAIRS,
+    Duplicates,
+    Identification,
     PairCounts,
     Pairs,
+    ProbeTable,
     Split,
     Transfer,
     Verification,
-    all_pairs,
     clean,
     cosines,
+    duplicates,
     evaluate,
     evaluate_embeddings,
     leaks,
     operating_points,
-    picture_index,
-    read_pairs,
-    sampled_pairs,
     signatures,
     sweep,
     transfer,
     with_intervals,
 )
 from ..verification.baselines import RAW_SIZE, raw_pixels
-from ..verification.text import describe, describe_transfer
+from ..verification.duplicates import MOST_ROWS
+from ..verification.people import few_people, without_rates
+from ..verification.protocol import finite
 from .progress import bar
+from .verify_select import Selection, select_file, select_people
+
+__all__ = ["Measured", "Report", "Request", "embed_all", "measure", "select_file", "select_people"]
 
 BATCH = 64  # crops embedded between two steps of the progress bar
-SAMPLED = 1_000_000  # pairs of each kind, at most, when all are more than fit in memory
 BASELINE_PAIRS = 100_000  # raw pixels have 12,544 dimensions: above this they cost more than the network
 FOLDS = 10
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which crops are compared with which."""
-
-    rows: NDArray[np.int64]  # rows of the crop set; `pairs` numbers them from 0
-    pairs: Pairs
-    described: str
-    file_order: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +62,18 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Thresholds carried to another source."""
+
+    source: str = doc("which crops")
+    crops_sha256: str = doc("of that crop set's prepare.json")
+    people: int = doc("people compared there")
+    genuine: int = doc("pairs of one person")
+    impostor: int = doc("pairs of two people")
+    points: tuple[Transfer, ...] = doc("nominal beside realised rates, one per threshold")
+
+
+@dataclass(frozen=True)
 class Report:
     """What `verify --json` prints."""
 
@@ -79,143 +82,159 @@ class Report:
     engine: str = doc("engine, and what did the work")
     crops_sha256: str = doc("of the crop set's prepare.json")
     pairs: str = doc("where the pairs come from")
+    pairs_listed: int = doc("pairs asked for; the figures are of genuine + impostor of them")
+    pictures_missing: int = doc("pictures of the pair file that are not in the crop set")
     people: tuple[str, ...] = doc("who was compared, as far as the crop set names them")
     seed: int = doc("of folds and resampling")
+    warnings: tuple[str, ...] = doc("why these figures prove less than they seem to")
     verification: Verification = doc("figures")
     raw_pixels: float | None = doc("accuracy of raw pixels on the same pairs and folds, per cent")
     thresholds_source: str | None = doc("what the artifact's own thresholds were derived on")
     transfer: tuple[Transfer, ...] = doc("the artifact's own thresholds on these pairs")
     counts: PairCounts = doc("faults of the pair list")
+    duplicates: Duplicates | None = doc("pictures that occur twice; absent when there are too many to compare")
     notes: tuple[str, ...] = doc("what a reader should know")
     plots: tuple[str, ...] = doc("files written")
+    open_set: Identification | None = doc("open-set identification, when asked for", None)
+    probes: ProbeTable | None = doc("the same pairs made hard, when asked for", None)
+    elsewhere: tuple[Elsewhere, ...] = doc("thresholds on other sources, when asked for", ())
 
 
-def select_file(cropset: CropSet, file: Path, allow_missing: bool) -> Selection:
-    """The pairs of a file, in its order and its folds."""
-    index = picture_index(row.source for row in cropset.rows)
-    listed = read_pairs(file, index, labels=cropset.labels, allow_missing=allow_missing)
-    rows, places = np.unique(np.concatenate([listed.pairs.a, listed.pairs.b]), return_inverse=True)
-    count = len(listed.pairs)
-    pairs = replace(listed.pairs, a=places[:count], b=places[count:])
-    notes = []
-    if listed.missing:
-        notes.append(
-            f"{count:,} of {listed.listed:,} pairs found, {len(listed.missing):,} pictures missing, the first "
-            f"{listed.missing[0]}: these figures are not {file.name}'s, and its folds are not kept"
-        )
-    file_order = pairs.fold is not None and not listed.missing
-    return Selection(rows, pairs, f"pair file {file.name}", file_order, tuple(notes))
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A report and what it was made of, for whoever asks more."""
+
+    report: Report
+    embeddings: Floats
+    scores: NDArray[np.float64]
+    pairs: Pairs
 
 
-def select_people(cropset: CropSet, people: Sequence[str] | None, seed: int) -> Selection:
-    """All pairs of these people, or of everybody; a sample when all are too many."""
-    if people is not None and not people:
-        raise InputError("The split has no test people. Train with some, or leave out --split.")
-    rows = np.flatnonzero(cropset.labels >= 0) if people is None else cropset.rows_of(people)
-    labels = cropset.labels[rows]
-    described = "all pairs of " + ("everybody in the crop set" if people is None else "the split's test people")
-    if len(rows) * (len(rows) - 1) // 2 <= MAX_PAIRS:
-        return Selection(rows, all_pairs(labels), described)
-    pairs = sampled_pairs(labels, SAMPLED, SAMPLED, seed)
-    note = f"all pairs are too many; at most {SAMPLED:,} of each kind were drawn with seed {seed}"
-    return Selection(rows, pairs, described.replace("all pairs", "sampled pairs"), notes=(note,))
-
-
-def measure(network: Embedder, cropset: CropSet, chosen: Selection, request: Request) -> Report:
+def measure(network: Embedder, cropset: CropSet, chosen: Selection, request: Request) -> Measured:
     """Embed, judge, and look for whatever would make the figures worthless."""
-    if network.manifest.template != cropset.template:
-        raise InputError(
-            f"{network.manifest.file} takes crops of the template {network.manifest.template}; {cropset.path} holds "
-            f"{cropset.template}. Prepare the photos again for it."
-        )
-    pairs, counts = clean(chosen.pairs, _digests(cropset, chosen.rows))
+    check_template(network, cropset)
+    looks = look(cropset, chosen)
+    pairs, counts = clean(chosen.pairs, looks.digests)
     folds, notes = _folds(pairs, request.folds)
     file_order = chosen.file_order and request.folds is None
     with bar("Embedding", unit="crops") as on_progress:
         embeddings = embed_all(network, cropset, chosen.rows, on_progress)
     scores = cosines(embeddings, pairs)
-    result = evaluate_embeddings(embeddings, pairs, folds=folds, seed=request.seed, file_order=file_order)
-    result = replace(result, val=operating_points(sweep(_usable(scores), pairs.same), request.fars))
-    with bar("Resampling people", unit="resamples") as on_progress:
-        result = with_intervals(
-            result, scores, pairs, seed=request.seed, file_order=file_order, on_progress=on_progress
-        )
-    result = _flagged(result, (*_self_test(network), *_leaks(cropset, chosen, request.trained_on)))
+    result = _judged(embeddings, scores, pairs, replace(request, folds=folds), file_order)
+    result = _flagged(result, (*_self_test(network), *_leaks(cropset, chosen, request.trained_on, looks)))
+    warnings = few_people(result)
     own = network.manifest.thresholds
-    return Report(
+    report = Report(
         artifact=network.manifest.file,
         sha256=network.manifest.sha256,
         engine=f"{network.engine.name} ({network.engine.ran_on})",
         crops_sha256=cropset.sha256,
         pairs=chosen.described,
+        pairs_listed=chosen.listed,
+        pictures_missing=len(chosen.missing),
         people=_people(cropset, chosen),
         seed=request.seed,
-        verification=result,
+        warnings=warnings,
+        verification=without_rates(result) if warnings else result,
         raw_pixels=_raw_pixels(cropset, chosen.rows, pairs, result, request.seed, file_order),
         thresholds_source=None if own is None else own.source,
-        transfer=() if own is None else transfer(own, scores, pairs, request.seed),
+        transfer=() if own is None else carried(network, scores, pairs, request.seed),
         counts=counts,
-        notes=(*chosen.notes, *notes, *counts.notes(), *_cautions(network, request)),
+        duplicates=looks.duplicates,
+        notes=(*chosen.notes, *notes, *counts.notes(), *looks.notes(), *_cautions(network, request)),
         plots=() if request.plots is None else _draw(request.plots, network, scores, pairs, result),
     )
+    return Measured(report, embeddings, scores, pairs)
+
+
+def check_template(network: Embedder, cropset: CropSet) -> None:
+    """Raises InputError when the crops are cut otherwise than the network takes them."""
+    if network.manifest.template != cropset.template:
+        raise InputError(
+            f"{network.manifest.file} takes crops of the template {network.manifest.template}; {cropset.path} holds "
+            f"{cropset.template}. Prepare the photos again for it."
+        )
+
+
+def carried(network: Embedder, scores: NDArray[np.float64], pairs: Pairs, seed: int) -> tuple[Transfer, ...]:
+    """The artifact's own thresholds on these pairs."""
+    own = network.manifest.thresholds
+    assert own is not None
+    with bar("Carrying thresholds over", unit="resamples") as on_progress:
+        return transfer(own, scores, pairs, seed, on_progress)
 
 
 def embed_all(
     network: Embedder, cropset: CropSet, rows: NDArray[np.int64], on_progress: Callable[[int, int], None] | None = None
 ) -> Floats:
     """(n, dimension) float32; a crop the network has no embedding for gets zeros or NaN, which the protocol reports."""
-    parts = []
-    for done, batch in _batches(rows):
-        crops = cropset.cut(batch, cropset.size - 2 * cropset.margin)
-        try:
-            parts.append(network.embed(crops))
-        except InputError:
-            parts.append(np.stack([_embed_one(network, crop) for crop in crops]))
+    parts = [np.empty((0, network.manifest.dimension), np.float32)]
+    for done, batch in batches(rows):
+        parts.append(embed_crops(network, cropset.cut(batch, cropset.size - 2 * cropset.margin)))
         if on_progress is not None:
             on_progress(done, len(rows))
     return np.concatenate(parts)
 
 
-def as_json(report: Report) -> str:
-    """One JSON object."""
-    return canonical_json(to_json(report)).rstrip()
+def embed_crops(network: Embedder, crops: NDArray[np.uint8]) -> Floats:
+    """Unit rows; zeros for "no direction", NaN for "not finite": the two say different things about the network."""
+    try:
+        return np.asarray(network.embed(crops))
+    except UnusableEmbedding as error:
+        rows = np.full((len(crops), network.manifest.dimension), np.nan, np.float32)
+        rows[list(error.zero)] = 0
+        good = np.setdiff1d(np.arange(len(crops)), [*error.zero, *error.not_finite])
+        rows[good] = network.embed(crops[good])
+        return rows
 
 
-def as_text(report: Report) -> str:
-    """The report for a terminal."""
-    lines = [f"{report.artifact} on {report.engine}", f"{report.pairs[0].upper()}{report.pairs[1:]}", ""]
-    lines += describe(report.verification)
-    if report.raw_pixels is not None:
-        lines.append(f"Raw pixels reach {report.raw_pixels:.2f} % on the same pairs.")
-    if report.transfer:
-        lines += ["", *describe_transfer(report.transfer, report.thresholds_source or "unknown data")]
-    lines += ["", *(f"Note: {note}." for note in report.notes)] if report.notes else []
-    lines += [f"Written: {path}" for path in report.plots]
-    return "\n".join(lines)
-
-
-def _batches(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+def batches(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(rows done after it, rows of the batch)."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         yield start + len(batch), batch
 
 
-def _embed_one(network: Embedder, crop: NDArray[np.uint8]) -> Floats:
-    try:
-        return np.asarray(network.embed(crop[None])[0])
-    except InputError as error:
-        # zeros for "no direction", NaN for "not finite": the two say different things about the network
-        value = 0.0 if "all zeros" in str(error) else np.nan
-        return np.full(network.manifest.dimension, value, np.float32)
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What the crops look like, independent of any network."""
+
+    digests: list[str]
+    signatures: Floats
+    duplicates: Duplicates | None
+
+    def notes(self) -> tuple[str, ...]:
+        """Pictures that occur twice, or that nobody has looked."""
+        if self.duplicates is None:
+            return (f"near duplicates were not looked for: more than {MOST_ROWS:,} pictures",)
+        return self.duplicates.notes()
 
 
-def _digests(cropset: CropSet, rows: NDArray[np.int64]) -> list[str]:
-    """A hash of each crop's pixels: the same photo saved twice gives the same crop."""
-    return [
-        hashlib.blake2b(crop.tobytes(), digest_size=16).hexdigest()
-        for _, batch in _batches(rows)
-        for crop in cropset.crops(batch)
-    ]
+def look(cropset: CropSet, chosen: Selection) -> Looks:
+    """Hash and coarse picture of each crop; the same photo saved twice gives the same crop."""
+    digests: list[str] = []
+    parts = [np.empty((0, 256), np.float32)]
+    with bar("Looking at the crops", unit="crops") as on_progress:
+        for done, batch in batches(chosen.rows):
+            crops = cropset.crops(batch)
+            digests += [hashlib.blake2b(crop.tobytes(), digest_size=16).hexdigest() for crop in crops]
+            parts.append(signatures(crops))
+            on_progress(done, len(chosen.rows))
+    seen = np.concatenate(parts)
+    if len(seen) > MOST_ROWS:
+        return Looks(digests, seen, None)
+    sources = [cropset.rows[r].source for r in chosen.rows]
+    return Looks(digests, seen, duplicates(seen, cropset.labels[chosen.rows], digests, sources))
+
+
+def _judged(
+    embeddings: Floats, scores: NDArray[np.float64], pairs: Pairs, request: Request, file_order: bool
+) -> Verification:
+    assert request.folds is not None
+    result = evaluate_embeddings(embeddings, pairs, folds=request.folds, seed=request.seed, file_order=file_order)
+    result = replace(result, val=operating_points(sweep(finite(scores), pairs.same), request.fars))
+    with bar("Resampling people", unit="resamples") as on_progress:
+        return with_intervals(result, scores, pairs, seed=request.seed, file_order=file_order, on_progress=on_progress)
 
 
 def _folds(pairs: Pairs, wanted: int | None) -> tuple[int, tuple[str, ...]]:
@@ -226,12 +245,6 @@ def _folds(pairs: Pairs, wanted: int | None) -> tuple[int, tuple[str, ...]]:
     return folds, (
         f"{folds} folds instead of {FOLDS}: {pairs.genuine:,} genuine and {pairs.impostor:,} impostor pairs",
     )
-
-
-def _usable(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    from ..verification.protocol import finite
-
-    return finite(scores)
 
 
 def _flagged(result: Verification, reasons: tuple[str, ...]) -> Verification:
@@ -256,7 +269,7 @@ class _Named:
     sha256: str = ""
 
 
-def _leaks(cropset: CropSet, chosen: Selection, trained_on: Split | None) -> tuple[str, ...]:
+def _leaks(cropset: CropSet, chosen: Selection, trained_on: Split | None, seen: Looks) -> tuple[str, ...]:
     """Test people and pictures that training has seen, in one reason."""
     if trained_on is None:
         return ()
@@ -264,11 +277,9 @@ def _leaks(cropset: CropSet, chosen: Selection, trained_on: Split | None) -> tup
     rows = cropset.rows_of(here)
     train = [cropset.rows[r] for r in rows]
     test = [cropset.rows[r] for r in chosen.rows]
-    with bar("Looking for test pictures among the training pictures", unit="crops") as on_progress:
-        looks = _signatures(cropset, rows, on_progress)
     absent = [_Named(name) for name in trained_on.train if name not in here]
-    blank = np.zeros((len(absent), looks.shape[1]), np.float32)
-    found = leaks([*train, *absent], test, np.concatenate([looks, blank]), _signatures(cropset, chosen.rows))
+    blank = np.zeros((len(absent), seen.signatures.shape[1]), np.float32)
+    found = leaks([*train, *absent], test, np.concatenate([_signatures(cropset, rows), blank]), seen.signatures)
     if not found:
         return ()
     listed = "; ".join(leak.sentence() for leak in found[:10])
@@ -276,13 +287,11 @@ def _leaks(cropset: CropSet, chosen: Selection, trained_on: Split | None) -> tup
     return (f"training has seen what is tested: {listed}{more}",)
 
 
-def _signatures(
-    cropset: CropSet, rows: NDArray[np.int64], on_progress: Callable[[int, int], None] | None = None
-) -> Floats:
+def _signatures(cropset: CropSet, rows: NDArray[np.int64]) -> Floats:
     parts = [np.empty((0, 256), np.float32)]
-    for done, batch in _batches(rows):
-        parts.append(signatures(cropset.crops(batch)))
-        if on_progress is not None:
+    with bar("Looking for test pictures among the training pictures", unit="crops") as on_progress:
+        for done, batch in batches(rows):
+            parts.append(signatures(cropset.crops(batch)))
             on_progress(done, len(rows))
     return np.concatenate(parts)
 
@@ -320,7 +329,7 @@ def _draw(
     own = network.manifest.thresholds
     points = [(p.far, p.threshold) for p in result.val] if own is None else [(p.far, p.cosine) for p in own.at]
     lines = {f"FAR {far:g}": cosine for far, cosine in points if cosine is not None}
-    curve = {network.manifest.name or network.manifest.file: sweep(_usable(scores), pairs.same)}
+    curve = {network.manifest.name or network.manifest.file: sweep(finite(scores), pairs.same)}
     written = (
         plots.roc(curve, folder / "roc.svg"),
         plots.histogram(scores, pairs.same, folder / "scores.svg", lines),

@@ -1,12 +1,14 @@
 """How well embeddings tell people apart, and how sure that figure is. numpy only; plots need the extra "bench"."""
 
 from .audit import PairCounts, clean, count_faults
+from .duplicates import Duplicates, duplicates
 from .identification import FPIRS, Drawn, Identification, OpenSetPoint, Plan, Rule, identify_open_set
 from .intervals import with_intervals
 from .leaks import Leak, leaks, signatures
 from .openset import OpenSet, open_set, threshold_at_fpir
 from .pairfile import PairList, picture_index, read_pairs
 from .pairs import MAX_PAIRS, Pairs, all_pairs, cosines, sampled_pairs
+from .probes import ProbeTable
 from .protocol import FARS, OperatingPoint, Verification, evaluate, evaluate_embeddings, operating_points
 from .shares import share_interval
 from .splits import Split, read_split, split_identities, write_split
@@ -19,6 +21,7 @@ __all__ = [
     "MAX_PAIRS",
     "Difference",
     "Drawn",
+    "Duplicates",
     "Identification",
     "Leak",
     "OpenSet",
@@ -28,6 +31,7 @@ __all__ = [
     "PairList",
     "Pairs",
     "Plan",
+    "ProbeTable",
     "Rule",
     "Split",
     "Sweep",
@@ -39,6 +43,7 @@ __all__ = [
     "cosines",
     "count_faults",
     "derive",
+    "duplicates",
     "evaluate",
     "evaluate_embeddings",
     "from_cosine",

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pairs import Pairs
+from .wilson import Interval, student_t, wilson
 
-Interval = tuple[float, float]
 OnProgress = Callable[[int, int], None]
 RESAMPLES = 1000
 MIN_IDENTITIES = 3  # with two, half of all resamples hold no impostor pair
@@ -64,26 +64,56 @@ def interval(values: NDArray[np.float64], identities: int) -> Interval | None:
     return float(low), float(high)
 
 
+def beyond_seen(span: Interval | None, people: int, trials: float) -> Interval | None:
+    """`span`, or Wilson's where every resample gave 0 or every one gave 1: to have seen no error does not prove there is none.
+
+    Args:
+        trials: independent trials that the share stands on: people, or pairs of people.
+    """
+    if span is None or span[0] != span[1] or span[0] not in (0.0, 1.0):
+        return span
+    return wilson(span[0], trials, student_t(0.975, people - 1))
+
+
 def rates(
-    accepted: Sequence[NDArray[np.bool_]], pairs: Pairs, seed: int
+    accepted: Sequence[NDArray[np.bool_]], pairs: Pairs, seed: int, on_progress: OnProgress | None = None
 ) -> list[tuple[Interval | None, Interval | None]]:
     """95 % intervals of (FAR, TAR) of fixed decisions, one pair of intervals per (n,) decision vector."""
     if not accepted:
         return []
-    yes = np.column_stack(accepted).astype(np.float64)
-    kinds = [np.flatnonzero(~pairs.same), np.flatnonzero(pairs.same)]
+    groups, counts, yes = _grouped(pairs, np.column_stack(accepted).astype(np.float64))
+    kinds = [np.flatnonzero(~groups.same), np.flatnonzero(groups.same)]
     drawn: list[NDArray[np.float64]] = []
-    for weight in weights(pairs, seed):
+    for weight in weights(groups, seed, on_progress=on_progress):
         shares = []
         for kind in kinds:
             block = weight[:, kind].astype(np.float64)
-            shares.append(block @ yes[kind] / block.sum(axis=1, keepdims=True))
+            shares.append(block @ yes[kind] / (block @ counts[kind])[:, None])
         drawn.append(np.stack(shares))
     if not drawn:
         return [(None, None)] * len(accepted)
     far, tar = np.concatenate(drawn, axis=1)
     people = pairs.identities
-    return [(interval(f, people), interval(t, people)) for f, t in zip(far.T, tar.T, strict=True)]
+    two = people * (people - 1) / 2
+    return [
+        (beyond_seen(interval(f, people), people, two), beyond_seen(interval(t, people), people, people))
+        for f, t in zip(far.T, tar.T, strict=True)
+    ]
+
+
+def _grouped(pairs: Pairs, values: NDArray[np.float64]) -> tuple[Pairs, NDArray[np.float64], NDArray[np.float64]]:
+    """Pairs of the same two people weigh the same in every resample: one row for all of them.
+
+    Returns:
+        the groups as pairs (g), pairs in each (g,), and the sums of `values` (n, k) in each (g, k).
+    """
+    people, places = np.unique(np.concatenate([pairs.identity_a, pairs.identity_b]), return_inverse=True)
+    first, second = places[: len(pairs)], places[len(pairs) :]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    key = (low * len(people) + high) * 2 + pairs.same
+    _, one, group = np.unique(key, return_index=True, return_inverse=True)
+    sums = [np.bincount(group, weights=column, minlength=len(one)) for column in values.T]
+    return pairs.take(one), np.bincount(group).astype(np.float64), np.column_stack(sums)
 
 
 class Resampled:
@@ -128,22 +158,6 @@ def expanded_tail(identities: int, level: float = 0.95) -> float:
     """
     t = student_t((1 + level) / 2, identities - 1)
     return NormalDist().cdf(-math.sqrt(identities / (identities - 1)) * t)
-
-
-def student_t(p: float, freedom: int) -> float:
-    """Quantile of Student's t: exact for 1 and 2 degrees, else Hill's expansion (better than 0.2 % from 3 degrees on)."""
-    if freedom == 1:
-        return float(math.tan(math.pi * (p - 0.5)))
-    if freedom == 2:
-        return float((2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p))))
-    z = NormalDist().inv_cdf(p)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / math.pow(freedom, k + 1) for k, term in enumerate(terms))
 
 
 def _running(weight: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import InputError, ThresholdError
 from ..schema import doc
 from .openset import threshold_at_fpir
 from .shares import MIN_CLUSTERS, share_interval
@@ -170,7 +170,10 @@ def _at_rate(mates: Probes, others: Probes, fpir: float, distinct: int) -> OpenS
 
 
 def _by_rule(seen: Sequence[tuple[Drawn, Probes, Probes]], rule: Rule) -> OpenSetPoint:
-    limits = [rule.threshold(drawn) for drawn, _, _ in seen]
+    try:
+        limits = [rule.threshold(drawn) for drawn, _, _ in seen]
+    except ThresholdError as error:
+        return OpenSetPoint(rule.name, note=str(error))
     named = [
         [(p.score > limit) & (p.lead >= rule.margin) for p in (mates, others)]
         for limit, (_, mates, others) in zip(limits, seen, strict=True)

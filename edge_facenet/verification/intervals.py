@@ -37,14 +37,18 @@ def with_intervals(
     resampled = Resampled(values, pairs.same, fars)
     drawn = []
     for weight in bootstrap.weights(pairs, seed, on_progress=on_progress):
-        accuracy = 100 * _accuracy(weight, right, pairs.same, result.balanced)
+        accuracy = _accuracy(weight, right, pairs.same, result.balanced)
         drawn.append(np.column_stack([accuracy, resampled.statistics(weight)[1]]))
     if not drawn:
         return result
-    spans = [bootstrap.interval(column, pairs.identities) for column in np.concatenate(drawn).T]
+    people = pairs.identities
+    spans = [
+        bootstrap.beyond_seen(bootstrap.interval(column, people), people, people) for column in np.concatenate(drawn).T
+    ]
     of = dict(zip(fars, spans[1:], strict=True))
     val = tuple(replace(point, interval=of.get(point.far)) for point in result.val)
-    return replace(result, accuracy_interval=spans[0], val=val)
+    whole = spans[0] and (100 * spans[0][0], 100 * spans[0][1])
+    return replace(result, accuracy_interval=whole, val=val)
 
 
 def _accuracy(

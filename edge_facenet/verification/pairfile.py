@@ -50,7 +50,12 @@ class _Entry(NamedTuple):
 
 
 def read_pairs(
-    file: Path, index: Mapping[str, int], *, labels: ArrayLike | None = None, allow_missing: bool = False
+    file: Path,
+    index: Mapping[str, int],
+    *,
+    labels: ArrayLike | None = None,
+    allow_missing: bool = False,
+    refused: Mapping[str, str] | None = None,
 ) -> PairList:
     """Read LFW's pairs.txt (tabs or spaces, any header) or a CSV `a,b,same`, and find each picture's row.
 
@@ -62,6 +67,7 @@ def read_pairs(
         labels: (rows,) identity number per row, negative = unlabelled. Without them people are the file's names (LFW), or
             groups of pictures that the file calls the same person (CSV).
         allow_missing: score the pairs found when some are not; otherwise one missing picture withholds the result.
+        refused: why `prepare` left pictures out, by path: the first missing one's reason is told.
     Raises:
         InputError: unreadable, not a pair list, not as long as its header says, nothing found, or pictures missing.
     """
@@ -77,7 +83,8 @@ def read_pairs(
     ]
     missing = tuple(dict.fromkeys(gone))
     if missing and not (allow_missing and found):
-        raise InputError(_refusal(file, len(found), len(entries), missing, known))
+        why = _why_missing(missing[0], known, picture_reasons(refused or {}))
+        raise InputError(_refusal(file, (len(found), len(entries)), missing, why))
     kept = [entries[n] for n in found]
     a = np.array([rows[n][0] for n in found], np.int64)
     b = np.array([rows[n][1] for n in found], np.int64)
@@ -89,23 +96,29 @@ def read_pairs(
 
 
 def picture_index(sources: Iterable[str]) -> dict[str, int]:
-    """Row by picture name, for `read_pairs`: the path, the path without suffix, and the stem where only one has it.
+    """Row by picture name, for `read_pairs`: the path; the path without suffix and the stem where only one has it.
 
     >>> picture_index(["s1/1.pgm", "s2/1.pgm", "Ann/Ann_0001.jpg"])["Ann_0001"]
     2
     """
     index: dict[str, int] = {}
-    stems: dict[str, list[int]] = {}
+    shorter: dict[str, list[int]] = {}
     for row, source in enumerate(sources):
         path = source.replace("\\", "/")
         bare = posixpath.splitext(path)[0]
-        stems.setdefault(posixpath.basename(bare), []).append(row)
-        for name in (path, bare):
-            index.setdefault(name, row)
-    for stem, rows in stems.items():
+        index[path] = row
+        for name in {bare, posixpath.basename(bare)}:
+            shorter.setdefault(name, []).append(row)
+    for name, rows in shorter.items():
         if len(rows) == 1:
-            index.setdefault(stem, rows[0])
+            index.setdefault(name, rows[0])
     return index
+
+
+def picture_reasons(refused: Mapping[str, str]) -> dict[str, str]:
+    """Reasons by path, and by everything `picture_index` would call it."""
+    reasons = list(refused.values())
+    return {name: reasons[row] for name, row in picture_index(refused).items()}
 
 
 def _parse(file: Path) -> list[_Entry]:
@@ -194,16 +207,25 @@ def _find(names: tuple[str, ...], known: Mapping[str, int]) -> int | None:
     return next((known[_key(n)] for n in names if _key(n) in known), None)
 
 
-def _refusal(file: Path, found: int, listed: int, missing: tuple[str, ...], known: Mapping[str, int]) -> str:
-    close = difflib.get_close_matches(missing[0], list(known)[:20_000], n=1, cutoff=0.6)
-    looks = f' (the crops hold "{close[0]}")' if close else ""
-    text = f"{found:,} of {listed:,} pairs found, first missing: {missing[0]}{looks}"
-    if not found:
+def _refusal(file: Path, found: tuple[int, int], missing: tuple[str, ...], why: str) -> str:
+    text = f"{found[0]:,} of {found[1]:,} pairs found, first missing: {missing[0]}{why}"
+    if not found[0]:
         return f"{text}. None of {file.name}'s pictures is in these crops; prepare the pictures it names."
     return (
         f"{text}; {len(missing):,} pictures are missing. The result is withheld, for it would be of other pairs than "
         f"{file.name}'s; --allow-missing scores those found."
     )
+
+
+def _why_missing(name: str, known: Mapping[str, int], reasons: Mapping[str, str]) -> str:
+    """What there is in a picture's place: a reason why it was left out, two of that name, or a name like it."""
+    if reason := reasons.get(name):
+        return f" (prepare left it out: {reason.rstrip('.')})"
+    alike = [path for path in known if posixpath.splitext(posixpath.basename(path))[0] == posixpath.basename(name)]
+    if len(alike) > 1:
+        return f" (the crops hold more than one of that name: {', '.join(sorted(alike)[:3])})"
+    close = difflib.get_close_matches(name, list(known)[:20_000], n=1, cutoff=0.6)
+    return f' (the crops hold "{close[0]}")' if close else ""
 
 
 def _identities(

@@ -9,12 +9,10 @@ people proves no more than 0 of 20. Simulated in tests/verification/test_verific
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .bootstrap import Interval, student_t
+from .wilson import Interval, student_t, wilson
 
 LEVEL = 0.95
 MIN_CLUSTERS = 3  # with two, the spread between people has one degree of freedom: no interval worth printing
@@ -42,12 +40,3 @@ def share_interval(hits: ArrayLike, cluster: ArrayLike, distinct: int | None = N
     variance = clusters / (clusters - 1) * float(((sums - share * sizes) ** 2).sum()) / count**2
     trials = float(clusters) if variance == 0 else share * (1 - share) / variance
     return wilson(share, min(trials, distinct or count), student_t((1 + LEVEL) / 2, clusters - 1))
-
-
-def wilson(share: float, trials: float, quantile: float) -> Interval:
-    """Wilson's score interval of a share seen in so many independent trials (need not be whole)."""
-    squared = quantile * quantile / trials
-    middle = (share + squared / 2) / (1 + squared)
-    half = quantile / (1 + squared) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials))
-    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-    return (0.0 if share == 0 else low), (1.0 if share == 1 else high)

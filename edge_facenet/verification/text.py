@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .bootstrap import Interval
 from .protocol import OperatingPoint, Verification
 from .thresholds import Transfer
+from .wilson import Interval
 
 
 def describe(result: Verification) -> list[str]:
@@ -18,7 +18,7 @@ def describe(result: Verification) -> list[str]:
         f"{result.genuine + result.impostor:,} pairs: {result.genuine:,} of one person, {result.impostor:,} of two; "
         f"{result.identities:,} people",
         f"{kind:18} {result.accuracy:.2f} % ± {result.accuracy_se:.2f} (standard error over {result.folds} folds, "
-        f"threshold from the others){_span(result.accuracy_interval, 1, '.2f')}",
+        f"threshold from the others){_over_people(result.accuracy_interval)}",
     ]
     lines += [f"{'':18}{why}"] if why else []
     lines += [f"{'AUC':18} {100 * result.auc:.2f} %", f"{'EER':18} {100 * result.eer:.2f} %", ""]
@@ -38,7 +38,7 @@ def describe_transfer(transfers: Sequence[Transfer], source: str) -> list[str]:
             rows.append((f"{t.nominal_far:g}", t.note or "not derived", "", "", "", "", ""))
             continue
         nominal = "" if t.nominal_tar is None else f"{100 * t.nominal_tar:.2f}"
-        far_span, tar_span = _span(t.far_interval, 1, ".2g", bare=True), _span(t.tar_interval, 100, ".2f", bare=True)
+        far_span, tar_span = span(t.far_interval, 1, ".2g"), span(t.tar_interval, 100, ".2f")
         rows.append(
             (
                 f"{t.nominal_far:g}",
@@ -73,13 +73,15 @@ def _point(point: OperatingPoint) -> tuple[str, str, str, str]:
     return (
         f"{point.far:g}",
         f"{100 * point.val:.2f}",
-        _span(point.interval, 100, ".2f", bare=True),
+        span(point.interval, 100, ".2f"),
         f"{point.threshold:.4f}",
     )
 
 
-def _span(span: Interval | None, scale: float, form: str, bare: bool = False) -> str:
-    if span is None:
-        return "-" if bare else ""
-    text = f"{scale * span[0]:{form}} to {scale * span[1]:{form}}"
-    return text if bare else f"; 95 % interval over people {text}"
+def span(interval: Interval | None, scale: float, form: str) -> str:
+    """ "1.5 to 2.5"; "-" when there is no interval."""
+    return "-" if interval is None else f"{scale * interval[0]:{form}} to {scale * interval[1]:{form}}"
+
+
+def _over_people(interval: Interval | None) -> str:
+    return "" if interval is None else f"; 95 % interval over people {span(interval, 1, '.2f')}"

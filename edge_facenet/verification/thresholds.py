@@ -17,10 +17,11 @@ from ..errors import InputError, ThresholdError
 from ..manifest import Threshold, Thresholds
 from ..schema import doc
 from . import bootstrap
-from .bootstrap import Interval, Resampled
+from .bootstrap import Resampled
 from .pairs import Pairs
 from .protocol import FARS, OperatingPoint, faults, finite, operating_points
 from .sweep import best_threshold, sweep
+from .wilson import Interval
 
 Metric = Literal["cosine", "squared_l2", "l2"]
 
@@ -119,7 +120,13 @@ def compare(
     )
 
 
-def transfer(thresholds: Thresholds, scores: ArrayLike, pairs: Pairs, seed: int = 0) -> tuple[Transfer, ...]:
+def transfer(
+    thresholds: Thresholds,
+    scores: ArrayLike,
+    pairs: Pairs,
+    seed: int = 0,
+    on_progress: bootstrap.OnProgress | None = None,
+) -> tuple[Transfer, ...]:
     """FAR and TAR that stored thresholds realise on these pairs, beside the nominal ones.
 
     A realised FAR is a count over a count, and stated however small; its interval says how little few pairs prove.
@@ -127,7 +134,7 @@ def transfer(thresholds: Thresholds, scores: ArrayLike, pairs: Pairs, seed: int 
     values = finite(np.asarray(scores, np.float64))
     known = [(t, t.cosine) for t in thresholds.at if t.cosine is not None]
     accepted = [values > cosine for _, cosine in known]
-    spans = bootstrap.rates(accepted, pairs, seed)
+    spans = bootstrap.rates(accepted, pairs, seed, on_progress)
     done = {}
     for (threshold, cosine), yes, (far, tar) in zip(known, accepted, spans, strict=True):
         done[threshold.far] = Transfer(
