@@ -39,7 +39,7 @@ Point = tuple[float, float]
 class Finder(Protocol):
     """Anything that finds a photo's faces."""
 
-    def find(self, photo: Pixels, most: int | None = None) -> tuple[list[Face], int]:
+    def find(self, photo: Pixels, most: int | None = None, *, turned: bool = True) -> tuple[list[Face], int]:
         """As `FaceFinder.find`."""
         ...
 
@@ -63,13 +63,14 @@ class Aligner:
     finder: Finder
     fingerprint: str
 
-    def faces(self, photo: Photo, margin: int = 0) -> tuple[FoundFace, ...]:
+    def faces(self, photo: Photo, margin: int = 0, *, turned: bool = True) -> tuple[FoundFace, ...]:
         """Every face of a photo, the subject (largest and most central) first.
 
         Args:
             margin: px kept around the template on each side, at its own 112 px.
+            turned: whether the photo is also looked at turned; a camera's frames, which are upright, need not be.
         """
-        cut = (_cut(photo, face, margin) for face in _real(self.finder.find(photo.pixels)[0]))
+        cut = (_cut(photo, face, margin) for face in _real(self.finder.find(photo.pixels, turned=turned)[0]))
         return tuple(face for face in cut if face is not None)
 
 

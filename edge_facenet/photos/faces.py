@@ -68,7 +68,7 @@ class FaceFinder:
     def __init__(self, detector: Finds, mesh: Locates) -> None:
         self._detector, self._mesh = detector, mesh
 
-    def find(self, photo: Pixels, most: int | None = None) -> tuple[list[Face], int]:
+    def find(self, photo: Pixels, most: int | None = None, *, turned: bool = True) -> tuple[list[Face], int]:
         """Faces, the photo's subject first: largest area times centrality.
 
         The photo is looked at as it is; where that shows no face, or one not surely upright, also turned by 90, 180 and
@@ -77,12 +77,15 @@ class FaceFinder:
         Args:
             photo: (h, w, 3) uint8 RGB.
             most: locate the points of so many faces only.
+            turned: whether other orientations are tried; a camera's frames, which are upright, need none.
         Returns:
             faces with points, and how many were detected.
         """
         upright = self._detections(photo, 0)
         first = self._face(photo, upright[0]) if upright else None
-        if first and self._sure(photo, first):
+        if not turned and not (first and first.is_face):
+            return [], 0
+        if first and (not turned or self._sure(photo, first)):
             return [first, *(self._face(photo, d) for d in upright[1:most])], len(upright)
         looks = [(first, upright)] if first else []
         for turns in (1, 2, 3):
