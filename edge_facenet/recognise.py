@@ -14,13 +14,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .answers import Comparison, Enrolment, Refusal, Seen, Side
 from .embedder import Embedder, load
 from .errors import ConfigError, InputError, ManifestError, NoFaceFound, ThresholdError
-from .gallery import Candidate, Enrolled, Gallery, Maker, Match, Sample, default_path
+from .gallery import Enrolled, Gallery, Maker, Match, Sample, default_path
 from .gallery.decide import decide, threshold
 from .gallery.secure import read_key
 from .photos.align import TEMPLATE_NAME
-from .photos.aligner import LIMITS, Aligner, Box, FoundFace, Point, open_aligner
+from .photos.aligner import LIMITS, Aligner, Box, FoundFace, open_aligner
 from .photos.decode import Photo
 from .photos.quality import Quality, QualityRules, judge
 from .photos.shots import Image, Shot, label_of, open_shot, several
@@ -62,65 +63,6 @@ class RecognizerOptions:
             raise ConfigError(
                 f"fpir is a share of strangers between 0 and 1, found {self.fpir:g}. 0.01 is one in a hundred."
             )
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A photo that was not enrolled."""
-
-    source: str = doc("path or name")
-    reason: str = doc("one sentence")
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """What one `enroll` did."""
-
-    person: int = doc("id; never given to anybody else")
-    name: str = doc("as stored")
-    created: bool = doc("whether the person is new")
-    added: int = doc("photos added")
-    known: int = doc("photos that were there already: equal photo and face")
-    replaced: int = doc("older photos that gave way to another one of the same path")
-    embeddings: int = doc("the person's photos now")
-    refused: tuple[Refusal, ...] = doc("photos left out (skip_bad), and faces marked as not this person", ())
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One face of a picture, and who it is."""
-
-    box: Box = doc("left, top, right, bottom, px of the photo after EXIF rotation; may reach over its edge")
-    points: tuple[Point, ...] = doc("eye, eye, nose tip, mouth corner, mouth corner, each from the picture's left, px")
-    quality: Quality = doc("what was measured on the face")
-    reasons: tuple[str, ...] = doc("why the face would not be enrolled; it was compared all the same")
-    name: str | None = doc("None: unknown, or ambiguous")
-    person: int | None = doc("id; None with the name")
-    similarity: float | None = doc("cosine to the nearest person, also of an unknown face; None when there is nobody")
-    threshold: float | None = doc("the cosine above which a face is named; None when nobody is enrolled")
-    why: str = doc("one sentence: what the answer rests on")
-    ambiguous: tuple[Candidate, ...] = doc("the people it may be, when the margin between them is too small", ())
-
-
-@dataclass(frozen=True)
-class Side:
-    """The face of one photo that was compared."""
-
-    box: Box = doc("left, top, right, bottom, px of the photo after EXIF rotation; may reach over its edge")
-    quality: Quality = doc("what was measured on it")
-    reasons: tuple[str, ...] = doc("what speaks against relying on it", ())
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two faces."""
-
-    similarity: float = doc("cosine, -1..1")
-    threshold: float = doc("the manifest's, at `far`")
-    far: float = doc("share of pairs of strangers that pass, nominal; on other photos than the manifest's it differs")
-    same: bool = doc("similarity above the threshold")
-    a: Side = doc("the face of the first photo")
-    b: Side = doc("the face of the second photo")
 
 
 class FaceRecognizer:
@@ -180,13 +122,15 @@ class FaceRecognizer:
             raise ConfigError("This recognizer was opened without a gallery. Give one: FaceRecognizer(model, gallery).")
         return self._gallery
 
-    def faces(self, image: Image) -> tuple[FoundFace, ...]:
+    def faces(self, image: Image, *, turned: bool = True) -> tuple[FoundFace, ...]:
         """Every face of a photo, the subject (largest and most central) first; nobody is compared with anybody.
 
+        Args:
+            turned: also look for a face that lies on its side or upside down; a camera's frames, upright, need it not.
         Raises:
             PhotoError: not a photo, damaged, above a limit.
         """
-        return self._faces(open_shot(image, LIMITS).photo)
+        return self._faces(open_shot(image, LIMITS).photo, turned=turned)
 
     def enroll(
         self,
@@ -271,7 +215,8 @@ class FaceRecognizer:
             )
         limit = thresholds.cosine(far)
         shots = (open_shot(a, LIMITS, "the first photo"), open_shot(b, LIMITS, "the second photo"))
-        left, right = (self._only(shot, which) for shot, which in zip(shots, faces, strict=True))
+        options = ("--face-a", "--face-b")
+        left, right = (self._only(*one) for one in zip(shots, faces, options, strict=True))
         x, y = self._embed([left, right]).astype(np.float64)
         similarity = float(np.clip(x @ y, -1, 1))
         sides = (Side(one.box, one.quality, judge(one.quality, self.options.rules)) for one in (left, right))
@@ -297,7 +242,7 @@ class FaceRecognizer:
         crop = face.crop if self.options.keep_crops else None
         return Sample(self._embed([face])[0], shot.sha256, shot.source, crop)
 
-    def _only(self, shot: Shot, which: Which) -> FoundFace:
+    def _only(self, shot: Shot, which: Which, option: str = "--face") -> FoundFace:
         found = self._faces(shot.photo)
         if not found:
             raise NoFaceFound(f"{shot.label}: no face found (mean luminance {shot.photo.luminance:.0f} of 255)")
@@ -307,7 +252,7 @@ class FaceRecognizer:
             raise InputError(f"{shot.label}: there is no face {which}, it shows {len(found)}: {_boxes(found)}")
         if which is None and len(found) > 1:
             raise InputError(
-                f"{shot.label}: {len(found)} faces: {_boxes(found)}. Say which one (--face N), or take the largest (--largest)"
+                f"{shot.label}: {len(found)} faces: {_boxes(found)}. Say which one ({option} N), or take the largest (--largest)"
             )
         return found[(which or 1) - 1]
 

@@ -123,7 +123,7 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
         else:
             unnamed.append(path)
     if unnamed:
-        note(f"{len(unnamed)} files directly in {folder} belong to nobody: only sub-folders are people.")
+        note(f"Only sub-folders are people; directly in {folder} and left out: {_some(unnamed)}.")
     if not people:
         raise InputError(
             f"{folder} has no sub-folder with files in it. Make one for each person, named like the person."

@@ -98,7 +98,9 @@ def _folder(job: Job, folder: Path) -> None:
     if not looked_at:
         raise InputError(f"There is no photo in the folder {folder} that can be read ({len(left_out)} other files).")
     if left_out:
-        note(f"{folder}: {looked_at} photos looked at, {len(left_out)} files left out.")
+        note(
+            f"{folder}: {looked_at} photos looked at, {len(left_out)} other file{'s' * (len(left_out) != 1)} left out."
+        )
 
 
 def _photo(job: Job, name: str, faces: tuple[Seen, ...]) -> None:
@@ -148,7 +150,7 @@ def _watch(job: Job, source: Source, begun: Sequence[Frame], rest: Iterator[Fram
             for frame in _chain(begun, rest):
                 if total:
                     on_progress(min(frame.number, total), total)
-                faces = job.recognizer.identify(frame.pixels)
+                faces = job.recognizer.identify(frame.pixels, turned=False)
                 watch.see(frame.seconds, faces, Names.of(job.recognizer))
                 if looks.as_json:
                     _frame_values(job, source, frame, faces)

@@ -145,7 +145,7 @@ def face_text(number: int, face: Seen, names: Names, *, why: bool) -> str:
     if face.threshold is None:
         who += f" ({face.why})"
     elif why:
-        who += f": {face.why}"
+        who += f": {face.why.removeprefix('unknown: ').removeprefix('ambiguous: ')}"
     elif face.ambiguous:
         who += f" ({', '.join(f'{one.similarity:.3f}' for one in face.ambiguous)})"
     elif face.similarity is not None:

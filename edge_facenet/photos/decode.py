@@ -178,7 +178,9 @@ def _rgb(picture: Any) -> Pixels:
         white = Image.new("RGB", rgba.size, (255, 255, 255))
         white.paste(rgba, mask=rgba.getchannel("A"))
         return np.asarray(white)
-    if mode in ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"):
+    if mode == "RGB":
+        return np.asarray(picture)  # `convert` would copy a large photo once more
+    if mode in ("1", "L", "P", "RGBX", "CMYK", "YCbCr"):
         return np.asarray(picture.convert("RGB"))
     raise PhotoError(f"The picture's colour space is {mode}, which is not read. Convert it to RGB and save it again.")
 
