@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import weakref
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -31,6 +32,8 @@ PRIOR_WEIGHT = 5.0
 comparison) hardly move the threshold, ten (45) set it."""
 HIGHEST = 0.9
 """Above this nobody's second photo is recognised; no useful threshold lies there."""
+
+_CROSS: weakref.WeakKeyDictionary[Templates, tuple[float, float, float]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,14 @@ def cross_scores(templates: Templates) -> tuple[float, float, float]:
     """(pairs of people, mean, population variance) of every embedding against every other person's template.
 
     The scores themselves, 20,000 x 7,000 in a large gallery, are never formed: their sum and the sum of their squares
-    follow from two d x d products, exactly.
+    follow from two d x d products, exactly. Computed once for each `Templates`: a camera asks for every frame.
     """
+    if templates not in _CROSS:
+        _CROSS[templates] = _cross_scores(templates)
+    return _CROSS[templates]
+
+
+def _cross_scores(templates: Templates) -> tuple[float, float, float]:
     people = len(templates)
     count = len(templates.embeddings) * (people - 1)
     if people < 2:
