@@ -33,6 +33,8 @@ data class MachineInfo(
     val cores: Int = Runtime.getRuntime().availableProcessors(),
     val runtime: String = "none: Kotlin ${KotlinVersion.CURRENT} on ${System.getProperty("java.vm.name") ?: "an unknown virtual machine"}",
     val commit: String? = null,
+    val governor: String = ProcFiles.governor(),
+    val memoryBytes: Long? = ProcFiles.installedMemory(),
 )
 
 /** One record: a file's name and its content. */
@@ -104,8 +106,8 @@ object BenchRecord {
             "system" to info.system,
             "python" to info.runtime,
             "packages" to info.packages,
-            "governor" to ProcFiles.governor(),
-            "memory_bytes" to ProcFiles.installedMemory(),
+            "governor" to info.governor,
+            "memory_bytes" to info.memoryBytes,
             "commit" to info.commit,
             "before" to run.before.json(),
             "after" to run.after.json(),

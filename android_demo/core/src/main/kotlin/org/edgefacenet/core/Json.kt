@@ -93,13 +93,13 @@ internal class JsonReader(element: JsonElement, private val where: String, priva
             val text = try {
                 Charsets.UTF_8.newDecoder().decode(java.nio.ByteBuffer.wrap(bytes)).toString()
             } catch (error: java.nio.charset.CharacterCodingException) {
-                throw refusal("Cannot read $what: it is damaged, or not JSON (not UTF-8 text).").apply { initCause(error) }
+                throw refusal("Cannot read $what: it is damaged, or not JSON (not UTF-8 text).").apply { addSuppressed(error) }
             }
             return try {
                 Json.parseToJsonElement(text)
             } catch (error: SerializationException) {
                 val why = error.message.orEmpty().lineSequence().first().take(MESSAGE)
-                throw refusal("Cannot read $what: it is damaged, or not JSON ($why).").apply { initCause(error) }
+                throw refusal("Cannot read $what: it is damaged, or not JSON ($why).").apply { addSuppressed(error) }
             }
         }
 

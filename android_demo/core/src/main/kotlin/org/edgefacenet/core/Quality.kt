@@ -1,5 +1,7 @@
 package org.edgefacenet.core
 
+import java.math.BigDecimal
+import java.math.RoundingMode
 import kotlin.math.abs
 import kotlin.math.hypot
 import kotlin.math.round
@@ -73,9 +75,9 @@ data class Quality(
                 face.yaw?.let { tenth(it) },
                 face.pitch?.let { tenth(it) },
                 tenth(face.tilt),
-                Math.rint(face.exactScore * 1e4) / 1e4,
-                Math.rint(face.exactPresence * 1e4) / 1e4,
-                Math.rint(outside(image, Aligner.similarity(points, Aligner.target(Aligner.CROP_SIDE))) * 1e4) / 1e4,
+                rounded(face.exactScore, 4),
+                rounded(face.exactPresence, 4),
+                rounded(outside(image, Aligner.similarity(points, Aligner.target(Aligner.CROP_SIDE))), 4),
             )
         }
 
@@ -111,7 +113,10 @@ data class Quality(
             return beyond.toDouble() / ((right - left) * (bottom - top))
         }
 
-        private fun tenth(value: Double): Double = Math.rint(value * 10) / 10
+        private fun tenth(value: Double): Double = rounded(value, 1)
+
+        /** As Python's `round`: the exact value decides, halves go to the even digit. */
+        private fun rounded(value: Double, digits: Int): Double = BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toDouble()
 
         private fun two(value: Double): String = "%.2f".format(java.util.Locale.ROOT, value)
 

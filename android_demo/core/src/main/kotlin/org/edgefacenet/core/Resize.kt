@@ -73,7 +73,7 @@ object Resize {
     }
 
     /** Two neighbours and their weights in 1/2048, as OpenCV's 8-bit linear resize has them. */
-    private class Taps(from: Int, to: Int) {
+    private class Taps(from: Int, to: Int, across: Boolean) {
         val first = IntArray(to)
         val second = IntArray(to)
         val weights = IntArray(2 * to)
@@ -83,9 +83,10 @@ object Resize {
             for (i in 0 until to) {
                 val place = ((i + 0.5) * scale - 0.5).toFloat()
                 val low = floor(place).toInt()
-                val at = if (low < 0 || low >= from - 1) 0f else place - low.toFloat()
+                // beyond the border OpenCV drops the weights of columns, and of rows it does not: truncation differs
+                val at = if (across && (low < 0 || low >= from - 1)) 0f else place - low.toFloat()
                 first[i] = low.coerceIn(0, from - 1)
-                second[i] = min(first[i] + 1, from - 1)
+                second[i] = (low + 1).coerceIn(0, from - 1)
                 weights[2 * i] = Math.rint(((1f - at) * ONE).toDouble()).toInt()
                 weights[2 * i + 1] = Math.rint((at * ONE).toDouble()).toInt()
             }
@@ -93,13 +94,14 @@ object Resize {
     }
 
     private fun linear(image: RgbImage, size: Int): RgbImage {
-        val taps = Taps(image.width, size)
+        val columns = Taps(image.width, size, across = true)
+        val rows = Taps(image.width, size, across = false)
         val out = ByteArray(3 * size * size)
         for (y in 0 until size) {
-            val upper = stretched(image, taps.first[y], taps)
-            val lower = stretched(image, taps.second[y], taps)
-            val b0 = taps.weights[2 * y]
-            val b1 = taps.weights[2 * y + 1]
+            val upper = stretched(image, rows.first[y], columns)
+            val lower = stretched(image, rows.second[y], columns)
+            val b0 = rows.weights[2 * y]
+            val b1 = rows.weights[2 * y + 1]
             for (i in upper.indices) {
                 val value = ((b0 * (upper[i] shr 4) shr 16) + (b1 * (lower[i] shr 4) shr 16) + 2) shr 2
                 out[3 * size * y + i] = value.coerceIn(0, 255).toByte()
