@@ -25,6 +25,10 @@ def command(
     why: Annotated[bool, typer.Option("--why", help="Say of every face what the answer rests on.")] = False,
     size: people.CameraSize = "640x480",
     rotate: people.Rotate = 0,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Exchange left and right of frames, after turning.")] = False,
+    give_up: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A camera that gives no picture for so long is lost: leave with 9.")
+    ] = 60.0,
     gallery: people.Where = None,
     key_file: people.KeyFile = None,
     model: people.Model = "mobile",
@@ -55,7 +59,14 @@ def command(
     if not sources:
         raise ConfigError("Say what to look at: photos, a folder, a video, - for standard input, or --camera camera:0.")
     width, height = people.size_of(size)
-    frames = CameraOptions(width, height, rotate=rotate, on_event=lambda event: people.note(event.message))
+    frames = CameraOptions(
+        width,
+        height,
+        rotate=rotate,
+        mirror=mirror,
+        give_up=give_up,
+        on_event=lambda event: people.note(event.message),
+    )
     options = RecognizerOptions(fpir=fpir, key_file=key_file, engine=engine, threads=threads)
     recognizer = people.open_recognizer(model, gallery, options)
     looks = Looks(every, seconds, why=why, as_json=as_json)
