@@ -90,9 +90,7 @@ def forget(
     if as_json:
         typer.echo(text.forgotten_json(store, wanted, dry=dry))
     elif dry:
-        typer.echo(
-            f"{len(wanted)} people would be forgotten: {text.ids(wanted)}. Nothing was done; give --yes to do it."
-        )
+        typer.echo(text.dry(store, wanted))
     else:
         typer.echo(text.forgotten(store, forgotten))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,12 @@ def forgotten_json(gallery: Gallery, wanted: Iterable[int], *, dry: bool) -> str
     return _json({**values, "left": len(gallery), "lingering": gallery.lingering})
 
 
-def ids(wanted: Iterable[int]) -> str:
-    """The first of many ids."""
-    numbers = sorted(wanted)
-    more = f" and {len(numbers) - 20} more" if len(numbers) > 20 else ""
-    return ", ".join(f"#{number}" for number in numbers[:20]) + more
+def dry(gallery: Gallery, wanted: Collection[int]) -> str:
+    """Who would be forgotten: the first of many."""
+    everybody = [f"{person.name} (id {person.id})" for person in gallery.people() if person.id in wanted]
+    more = f" and {len(everybody) - 20} more" if len(everybody) > 20 else ""
+    listed = ", ".join(everybody[:20]) + more
+    return f"{len(wanted)} people would be forgotten: {listed}. Nothing was done; give --yes to do it."
 
 
 def rejected(done: Rejected, *, as_json: bool) -> str:
@@ -117,6 +118,7 @@ def migrated(gallery: Gallery, done: Migrated, *, as_json: bool) -> str:
     if done.again:
         lines.append("These must enroll again (edge-facenet enroll NAME PHOTOS):")
         lines += [f"{person.id:>5}  {person.name}" for person in done.again]
+        lines.append("Their old rows are kept until then: migrating back to the old model makes them count again.")
     return "\n".join(lines)
 
 

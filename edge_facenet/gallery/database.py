@@ -310,7 +310,7 @@ def _described(error: sqlite3.Error, path: Path) -> EdgeFacenetError:
         return OutputError(f"The disk is full: gallery {path} was not changed. Free some space and try again.")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return OutputError(
-            f"Gallery {path} or its folder cannot be written to ({error}). Nothing was changed; change the rights, or give "
+            f"Gallery {path} or its folder cannot be read or written ({error}). Nothing was changed; change the rights, or give "
             "another place with --gallery."
         )
     if name == "SQLITE_NOTADB":

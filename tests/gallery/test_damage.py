@@ -162,7 +162,7 @@ def test_a_read_only_folder_can_be_read_and_says_why_it_cannot_be_written(open_p
     ):
         said = as_nobody(act)
         assert said.startswith("OutputError: "), said
-        assert "cannot be written to" in said
+        assert "cannot be read or written" in said
         assert "Nothing was changed" in said
     assert path.read_bytes() == before
     assert len(list(open_place.iterdir())) == 1
