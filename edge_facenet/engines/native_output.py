@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import IO
 
 _LOCK = threading.Lock()  # the descriptors are one for the whole process
 
@@ -22,12 +23,12 @@ class Caught:
 def caught(*descriptors: int) -> Iterator[Caught]:
     """Catch what any thread writes to these file descriptors inside the block (1 = stdout, 2 = stderr).
 
-    Where a service closed them, or has no temporary folder, nothing is caught.
+    Where a service closed them, or has no temporary folder and no Linux, nothing is caught.
     """
     result = Caught()
     with _LOCK, contextlib.ExitStack() as stack:
         try:
-            sink = stack.enter_context(tempfile.TemporaryFile())
+            sink = stack.enter_context(_sink())
         except OSError:
             yield result
             return
@@ -42,6 +43,15 @@ def caught(*descriptors: int) -> Iterator[Caught]:
                 os.close(copy)
             sink.seek(0)
             result.text = sink.read().decode(errors="replace")
+
+
+def _sink() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # a service on a read-only disk
+        if not hasattr(os, "memfd_create"):
+            raise
+        return os.fdopen(os.memfd_create("caught"), "w+b")
 
 
 def _renew() -> None:
