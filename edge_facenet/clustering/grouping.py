@@ -63,12 +63,27 @@ def group(
     """
     rows, photos, good = _checked(faces)
     first = album_threshold(thresholds, len(rows), wrong)
+    labels = agglomerate(rows[good], photos[good], first.links)
+    shift = strangers_shift(rows[good], labels, thresholds)
+    if not shift:
+        return _grouping(rows, photos, good, labels, first)
+    return group_at(faces, album_threshold(thresholds, len(rows), wrong, shift), on_progress)
+
+
+def group_at(faces: Faces, limit: AlbumThreshold, on_progress: OnProgress | None = None) -> Grouping:
+    """Group faces at a threshold that is given.
+
+    Raises:
+        InputError: as `group`.
+    """
+    rows, photos, good = _checked(faces)
+    return _grouping(rows, photos, good, agglomerate(rows[good], photos[good], limit.links, on_progress), limit)
+
+
+def _grouping(
+    rows: Rows, photos: Indices, good: npt.NDArray[np.bool_], labels: Indices, limit: AlbumThreshold
+) -> Grouping:
     sound = np.flatnonzero(good)
-    labels = agglomerate(rows[sound], photos[sound], first.links)
-    shift = strangers_shift(rows[sound], labels, thresholds)
-    limit = album_threshold(thresholds, len(rows), wrong, shift) if shift else first
-    if shift:
-        labels = agglomerate(rows[sound], photos[sound], limit.links, on_progress)
     members = [sound[labels == number] for number in range(int(labels.max(initial=-1)) + 1)]
     joined = _join_poor(rows, photos, members, limit)
     found = [_described(rows, part) for part in joined if len(part) > 1]

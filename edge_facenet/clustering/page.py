@@ -113,7 +113,7 @@ def _figure(sheet: Sheet, sources: list[str], face: int, group: int | None) -> s
     if group is not None:
         image = f'<a href="{_href(sheet.links[group, about.shot])}">{image}</a>'
     poor = f"<em>{html.escape(about.reasons[0].split(':')[0])}</em>" if about.reasons else ""
-    return f'<figure title="{title}">{image}<figcaption>{shown(name.rsplit("/", 1)[-1])}{poor}</figcaption></figure>'
+    return f'<figure title="{title}">{image}<figcaption><span>{shown(name.rsplit("/", 1)[-1])}</span>{poor}</figcaption></figure>'
 
 
 def _alt(sheet: Sheet, face: int) -> str:
@@ -209,8 +209,8 @@ _STYLE = _lines(
     figure img{width:100%;height:auto;aspect-ratio:1;object-fit:cover}
     a{display:block;border-radius:6px}
     a:focus-visible,summary:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
-    figcaption{font-size:12px;line-height:1.3;color:var(--soft);margin-top:3px;overflow-wrap:anywhere;
-    max-height:4.1em;overflow:hidden}
+    figcaption{font-size:12px;line-height:1.3;color:var(--soft);margin-top:3px;overflow-wrap:anywhere}
+    figcaption span{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden}
     figcaption em{display:block;font-style:normal;color:var(--mark)}
     .pair{display:flex;align-items:center;gap:4px;margin:0 0 0 auto;font-size:14px;color:var(--soft)}
     .pair span{order:-1;margin-right:6px}
