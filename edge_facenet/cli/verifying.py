@@ -113,7 +113,7 @@ class Measured:
 def measure(network: Embedder, cropset: CropSet, chosen: Selection, request: Request) -> Measured:
     """Embed, judge, and look for whatever would make the figures worthless."""
     check_template(network, cropset)
-    looks = look(cropset, chosen)
+    looks = look(cropset, chosen.rows)
     pairs, counts = clean(chosen.pairs, looks.digests)
     folds, notes = _folds(pairs, request.folds)
     file_order = chosen.file_order and request.folds is None
@@ -210,21 +210,21 @@ class Looks:
         return self.duplicates.notes()
 
 
-def look(cropset: CropSet, chosen: Selection) -> Looks:
+def look(cropset: CropSet, rows: NDArray[np.int64]) -> Looks:
     """Hash and coarse picture of each crop; the same photo saved twice gives the same crop."""
     digests: list[str] = []
     parts = [np.empty((0, 256), np.float32)]
     with bar("Looking at the crops", unit="crops") as on_progress:
-        for done, batch in batches(chosen.rows):
+        for done, batch in batches(rows):
             crops = cropset.crops(batch)
             digests += [hashlib.blake2b(crop.tobytes(), digest_size=16).hexdigest() for crop in crops]
             parts.append(signatures(crops))
-            on_progress(done, len(chosen.rows))
+            on_progress(done, len(rows))
     seen = np.concatenate(parts)
     if len(seen) > MOST_ROWS:
         return Looks(digests, seen, None)
-    sources = [cropset.rows[r].source for r in chosen.rows]
-    return Looks(digests, seen, duplicates(seen, cropset.labels[chosen.rows], digests, sources))
+    sources = [cropset.rows[r].source for r in rows]
+    return Looks(digests, seen, duplicates(seen, cropset.labels[rows], digests, sources))
 
 
 def _judged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,9 +14,9 @@ import pytest
 from edge_facenet import manifest, schema
 from edge_facenet.cli.main import main
 from edge_facenet.manifest import Manifest, Threshold, Thresholds
-from edge_facenet.photos.cropset import CropRow, CropSetWriter, Recipe
+from edge_facenet.photos.cropset import CropRow, CropSet, CropSetWriter, Recipe, Rejection
 from edge_facenet.pixels import PixelSpec
-from edge_facenet.verification import split_identities, write_split
+from edge_facenet.verification import picture_index, read_pairs, split_identities, write_split
 
 SIDE = 16
 onnx = pytest.importorskip("onnx", reason="the test's networks are written with onnx, from the extra export")
@@ -70,9 +70,11 @@ def network(
     return manifest.write(folder, kind, model.SerializeToString(), described)
 
 
-def run(capsys: pytest.CaptureFixture[str], words: Sequence[object], code: int = 0) -> tuple[str, str]:
+def run(
+    capsys: pytest.CaptureFixture[str], words: Sequence[object], code: int = 0, command: str = "verify"
+) -> tuple[str, str]:
     with pytest.raises(SystemExit) as left:
-        main(["verify", *map(str, words)])
+        main([command, *map(str, words)])
     out, err = capsys.readouterr()
     assert left.value.code == code, (out, err)
     return out, err
@@ -159,6 +161,155 @@ def test_c107_pair_files_are_scored_whole_or_not_at_all(
     assert "30 of 60 pairs found" in err and "withheld" in err and out == ""
     out, _ = run(capsys, [artifact, crops, "--pairs", none, "--allow-missing"])
     assert "30 of 60 pairs found" in out and "30 pairs: 10 of one person, 20 of two" in out and "INVALID" not in out
+
+
+def renamed(crops: Path, folder: Path, rename: Callable[[str], str], left_out: str = "") -> Path:
+    """The same crops under other names; photos of a person whose name is `left_out` are rejected, with a reason."""
+    whole = CropSet.open(crops)
+    with CropSetWriter(folder, Recipe(settings={"source": "noise"})) as writer:
+        for row in whole.rows:
+            if row.identity == left_out:
+                writer.reject(Rejection(row.source, "No face found (mean luminance 3.0 of 255: nearly black)."))
+                continue
+            writer.accept(dataclasses.replace(row, source=rename(row.source)), whole.crops([row.row])[0])
+        writer.seal()
+    return folder
+
+
+def test_c107_an_aligner_that_appends_to_names_and_a_photo_it_rejected(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact, pairs = network(tmp_path), pair_file(tmp_path)
+    appended = renamed(crops, tmp_path / "appended", lambda name: name.replace(".png", "_0.png"))
+    for more in ([], ["--allow-missing"]):
+        out, err = run(capsys, [artifact, appended, "--pairs", pairs, *more], code=3)
+        assert out == "" and '0 of 60 pairs found, first missing: P_0_0001 (the crops hold "P_0_0001_0")' in err
+    short = renamed(crops, tmp_path / "short", str, left_out="P_3")
+    out, err = run(capsys, [artifact, short, "--pairs", pairs], code=3)
+    assert out == "" and "withheld" in err
+    assert "first missing: P_3_0001 (prepare left it out: No face found (mean luminance 3.0" in err
+    told, _ = run(capsys, [artifact, short, "--pairs", pairs, "--allow-missing", "--json"])
+    report = json.loads(told)
+    found = report["verification"]["genuine"] + report["verification"]["impostor"]
+    assert (report["pairs_listed"], found, report["pictures_missing"]) == (60, 51, 4)
+    twice = renamed(crops, tmp_path / "twice", lambda name: name.replace("P_3/P_3_0002.png", "P_3/P_3_0001.jpg"))
+    _, err = run(capsys, [artifact, twice, "--pairs", pairs], code=3)
+    assert "P_3_0001 (the crops hold more than one of that name: P_3/P_3_0001.jpg, P_3/P_3_0001.png)" in err
+
+
+def test_lfw_folds_stay_as_the_file_has_them(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten folds of 3 + 3 in the file's order, whatever the seed; the pair count stands in the result."""
+    artifact, told = network(tmp_path), []
+    for seed in (0, 1):
+        out, _ = run(capsys, [artifact, crops, "--pairs", pair_file(tmp_path), "--seed", seed, "--json"])
+        told.append(json.loads(out))
+    a, b = (t["verification"] for t in told)
+    assert (a["accuracy"], a["accuracy_se"], a["threshold"]) == (b["accuracy"], b["accuracy_se"], b["threshold"])
+    assert (a["folds"], told[0]["pairs_listed"], told[0]["pictures_missing"]) == (10, 60, 0)
+    listed = read_pairs(pair_file(tmp_path), picture_index(r.source for r in CropSet.open(crops).rows))
+    assert listed.pairs.fold is not None and listed.pairs.fold.tolist() == np.repeat(np.arange(10), 6).tolist()
+
+
+def test_c114_open_set_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = Thresholds("others", 99, 100, 1000, (Threshold(0.1, 0.2), Threshold(0.01, 0.35)))
+    artifact = network(tmp_path, thresholds=own)
+    words = [artifact, crops, "--open-set", "--enrolled", 4, "--draws", 3]
+    out, _ = run(capsys, words)
+    assert "Open set: 4 people enrolled with 3 photos each, 8 strangers; 3 draws with seed 0" in out
+    assert "36 probes of enrolled people, 144 of strangers" in out and "gallery, FPIR 0.01 asked" in out
+    assert "not measurable (72 photos of 12 strangers)" in out
+    report = json.loads(run(capsys, [*words, "--json"])[0])["open_set"]
+    assert report["at"][0]["rule"] == "FPIR 0.1" and report["at"][0]["fpir"] <= 0.1
+    assert report["at"][0]["fpir_interval"][0] <= report["at"][0]["fpir"] <= report["at"][0]["fpir_interval"][1]
+    _, err = run(capsys, [artifact, crops, "--open-set", "--enrolled", 12], code=3)
+    assert "keep strangers" in err
+
+
+def test_hard_probes_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [network(tmp_path), crops, "--probes", "--per-person", 4]
+    out, _ = run(capsys, words)
+    assert "Hard probes: 72 + 1,056 pairs of 12 people" in out and "at most 4 photos per person" in out
+    for kind in ("clean", "24 px", "masked", "JPEG q20"):
+        assert f"\n  {kind:>11}" in out
+    assert run(capsys, [*words, "--json"])[0] == run(capsys, [*words, "--json"])[0]
+
+
+def test_thresholds_are_carried_to_another_source(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A foreign network has none: those of the first crop set are used, and may be written for its manifest."""
+    other = renamed(crops, tmp_path / "other", lambda name: f"again/{name}")
+    bare, file = network(tmp_path), tmp_path / "thresholds.json"
+    out, _ = run(capsys, [bare, crops, "--transfer", other, "--thresholds", file])
+    assert "Thresholds derived on all pairs of everybody in the crop set of" in out and "(12 people)" in out
+    assert "other: 12 people, 180 genuine and 2,376 impostor pairs" in out and f"Written: {file}" in out
+    derived = json.loads(file.read_text())["thresholds"]
+    assert derived["identities"] == 12 and derived["at"][0]["far"] == 0.1 and "cosine" in derived["at"][0]
+    own = Thresholds("others", 99, 100, 1000, (Threshold(0.1, -0.9, None, 0.9), Threshold(1e-4, note="not measurable")))
+    with_own = network(tmp_path, thresholds=own)
+    out, _ = run(capsys, [with_own, crops, "--transfer", other])
+    assert "Thresholds derived on others (99 people)" in out
+    assert "On other strangers pass 10.0 times as often as FAR 0.1 promises" in out  # -0.9 accepts everybody
+    report = json.loads(run(capsys, [with_own, crops, "--transfer", other, "--json"])[0])
+    (there,) = report["elsewhere"]
+    assert there["source"] == "other" and there["points"][0]["far"] == 1.0 and there["points"][1]["note"]
+
+
+def test_few_people_are_said_first_and_have_no_thresholds(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = split_identities([f"P_{k}" for k in range(12)], 1, 2, 3)
+    write_split(tmp_path / "split.json", split)
+    words = [network(tmp_path), crops, "--split", tmp_path / "split.json"]
+    out, _ = run(capsys, words)
+    assert "WARNING: too few people: 2, where 10 are needed." in out
+    assert out.index("WARNING") < out.index("accuracy") and "There is no interval" in out
+    assert out.count("not measurable (2 people, 10 are needed)") == 1  # at 0.1; 36 impostor pairs support no lower rate
+    report = json.loads(run(capsys, [*words, "--json"])[0])
+    assert report["warnings"] and all("val" not in p for p in report["verification"]["val"])
+    _, err = run(capsys, [*words, "--thresholds", tmp_path / "t.json"], code=5)
+    assert "No thresholds can be derived here: too few people" in err and not (tmp_path / "t.json").exists()
+
+
+def test_pictures_that_occur_twice_are_told(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, folder = CropSet.open(crops), tmp_path / "twice"
+    with CropSetWriter(folder, Recipe(settings={"source": "noise"})) as writer:
+        for row in whole.rows:
+            twin = {7: 6, 20: 1}.get(row.row, row.row)  # one picture twice under one name, one under two
+            writer.accept(row, whole.crops([twin])[0])
+        writer.seal()
+    out, _ = run(capsys, [network(tmp_path), folder])
+    assert "1 pairs of equal pictures under one name" in out and "1 pairs of equal pictures under two names" in out
+    assert "not scored" in out
+    clean = json.loads(run(capsys, [network(tmp_path), crops, "--json"])[0])
+    assert clean["duplicates"]["exact"] == 0
+
+
+def test_noise_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, folder, out = CropSet.open(crops), tmp_path / "mislabelled", tmp_path / "found"
+    with CropSetWriter(folder, Recipe(settings={"source": "noise"})) as writer:
+        for row in whole.rows:
+            name = "P_1 <b>" if row.row == 3 else "Q_7" if row.row in (42, 43, 44) else row.identity
+            name = "P_1 <b>" if name == "P_1" else name  # markup in a name stays text
+            writer.accept(dataclasses.replace(row, identity=name), whole.crops([row.row])[0])
+        writer.seal()
+    words = ["--model", network(tmp_path), "--out", out]
+    told, _ = run(capsys, [folder, *words], command="noise")
+    assert "72 pictures of 13 people" in told and "P_0/P_0_0004.png (P_1 <b>)" in told and "P_7 = Q_7" in told
+    lines = (out / "noise.csv").read_text().splitlines()
+    assert (
+        len(lines) == 73 and lines[0].startswith("rank,row,source,identity,own,other") and lines[1].startswith("1,3,")
+    )
+    page = (out / "noise.html").read_text()
+    assert "P_1 &lt;b&gt;" in page and "<b>" not in page and "<script" not in page and "http" not in page
+    report = json.loads(run(capsys, [folder, *words, "--json"], command="noise")[0])
+    assert report["rows"][0]["source"] == "P_0/P_0_0004.png" and report["two_names"][0] == {
+        "a": "P_7",
+        "b": "Q_7",
+        "likeness": report["two_names"][0]["likeness"],
+    }
+    _, err = run(capsys, [crops, "--model", network(tmp_path, "zero"), "--out", out], code=5, command="noise")
+    assert "does not embed a known face" in err
 
 
 def test_c116_a_contradiction_is_refused_and_repeats_are_told(

@@ -1,0 +1,190 @@
+"""What `noise` finds, as tables, as a page, and in words."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import files
+from ..embedder import Embedder
+from ..errors import InputError
+from ..photos.cropset import CropSet
+from ..schema import doc, to_json
+from ..verification import Duplicates, noise
+from .progress import bar
+from .verifying import embed_all, look
+
+EXAMPLES = 4  # pictures of a person beside the one in question
+THUMB_QUALITY = 80
+PAGE_STYLE = """
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:70rem;padding:0 1rem}
+table{border-collapse:collapse;width:100%}td,th{padding:.4rem;vertical-align:top;text-align:left;border-top:1px solid #8886}
+img{width:64px;height:64px;border-radius:4px;margin:1px}td:first-child img{width:112px;height:112px}small{opacity:.75}
+.wide{overflow-x:auto}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture, judged."""
+
+    rank: int = doc("from 1, the most suspicious first")
+    row: int = doc("row of the crop set")
+    source: str = doc("photo")
+    identity: str = doc("its name")
+    own: float = doc("median cosine to that person's other pictures")
+    other: str = doc("whom it resembles most besides")
+    other_cosine: float = doc("mean cosine to that person's pictures")
+    margin: float = doc("own minus other; below 0 it resembles somebody else more")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Two names that may be one person."""
+
+    a: str = doc("first name")
+    b: str = doc("second name")
+    likeness: float = doc("mean cosine between them over what each reaches with itself; 1 = one person")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found."""
+
+    model: str = doc("model file")
+    crops_sha256: str = doc("of the crop set's prepare.json")
+    people: int = doc("people judged")
+    left_out: int = doc("people with too few pictures")
+    rows: tuple[Row, ...] = doc("every picture of those people, the most suspicious first")
+    beyond: int = doc("pictures that resemble somebody else more than their own person")
+    two_names: tuple[Names, ...] = doc("pairs of names that look like one person")
+    duplicates: Duplicates | None = doc("pictures that occur twice; absent when there are too many to compare")
+
+
+def examine(network: Embedder, cropset: CropSet, min_photos: int) -> Report:
+    """Embed every labelled crop and judge it."""
+    if not cropset.identities:
+        raise InputError(f"Crop set {cropset.path} has no names: its photos lay in no person's folder.")
+    everybody = np.flatnonzero(cropset.labels >= 0).astype(np.int64)
+    labels = cropset.labels[everybody].astype(np.int64)
+    with bar("Embedding", unit="crops") as on_progress:
+        embeddings = embed_all(network, cropset, everybody, on_progress)
+    found = noise.suspects(embeddings, labels, min_photos)
+    names = cropset.identities
+    rows = tuple(
+        Row(
+            rank=s.rank,
+            row=int(everybody[s.row]),
+            source=cropset.rows[everybody[s.row]].source,
+            identity=names[labels[s.row]],
+            own=round(s.own, 4),
+            other=names[s.other],
+            other_cosine=round(s.other_cosine, 4),
+            margin=round(s.margin, 4),
+        )
+        for s in found
+    )
+    judged = len({row.identity for row in rows})
+    pairs = noise.same_faces(embeddings, labels, min_photos=min_photos)
+    return Report(
+        model=network.manifest.file,
+        crops_sha256=cropset.sha256,
+        people=judged,
+        left_out=len(names) - judged,
+        rows=rows,
+        beyond=sum(row.margin < 0 for row in rows),
+        two_names=tuple(Names(names[p.a], names[p.b], round(p.likeness, 3)) for p in pairs),
+        duplicates=look(cropset, everybody).duplicates,
+    )
+
+
+def write(report: Report, cropset: CropSet, out: Path, shown: int) -> tuple[str, ...]:
+    """The two tables and the page; paths of the files."""
+    rows = [[str(v) for v in to_json(row).values()] for row in report.rows]
+    files.write_bytes(out / "noise.csv", _csv(list(to_json(report.rows[0])), rows))
+    names = [[n.a, n.b, str(n.likeness)] for n in report.two_names]
+    files.write_bytes(out / "two-names.csv", _csv(["a", "b", "likeness"], names))
+    files.write_bytes(out / "noise.html", _page(report, cropset, shown).encode("utf-8", "backslashreplace"))
+    return tuple(str(out / name) for name in ("noise.csv", "two-names.csv", "noise.html"))
+
+
+def as_json(report: Report, written: tuple[str, ...]) -> str:
+    """One JSON object; the rows are in noise.csv, here stand those beyond doubt."""
+    value = to_json(report)
+    value["rows"] = [row for row in value["rows"] if row["margin"] < 0]
+    return files.canonical_json({**value, "written": list(written)}).rstrip()
+
+
+def as_text(report: Report, written: tuple[str, ...]) -> str:
+    """For a terminal."""
+    lines = [
+        f"{len(report.rows):,} pictures of {report.people:,} people looked at with {report.model}; "
+        f"{report.left_out:,} people left out, they have too few pictures.",
+        f"{report.beyond:,} pictures resemble somebody else more than their own person's other pictures.",
+    ]
+    lines += [
+        f"  {r.rank}. {r.source} ({r.identity}): {r.own:.2f} to its own, {r.other_cosine:.2f} to {r.other}"
+        for r in report.rows[:10]
+    ]
+    lines.append(f"{len(report.two_names):,} pairs of names look like one person.")
+    lines += [f"  {n.a} = {n.b}: likeness {n.likeness:.2f}" for n in report.two_names[:10]]
+    lines += [f"Note: {note}." for note in (report.duplicates.notes() if report.duplicates else ())]
+    lines += [f"Written: {path}" for path in written]
+    lines.append("The page holds pictures of these people: keep it as you keep their photos.")
+    return "\n".join(lines)
+
+
+def _csv(header: list[str], rows: list[list[str]]) -> bytes:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _page(report: Report, cropset: CropSet, shown: int) -> str:
+    """One file, no script, nothing loaded from elsewhere."""
+    suspects = "".join(_suspect(row, cropset) for row in report.rows[:shown])
+    names = "".join(
+        f"<tr><td>{_pictures(cropset, n.a)}<br>{html.escape(n.a)}</td><td>{_pictures(cropset, n.b)}<br>{html.escape(n.b)}</td>"
+        f"<td>{n.likeness:.2f}</td></tr>"
+        for n in report.two_names[:shown]
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Wrong names?</title><style>{PAGE_STYLE}</style><h1>Wrong names?</h1>"
+        f"<p>{len(report.rows):,} pictures of {report.people:,} people, looked at with {html.escape(report.model)}. "
+        f"{report.beyond:,} resemble somebody else more than their own person. A place near the top is a question, not an "
+        "answer: profiles, sunglasses and hidden faces stand there too.</p>"
+        "<h2>Pictures unlike their person's others</h2><div class=wide><table><tr><th>picture<th>others of its name<th>whom it "
+        f"resembles</tr>{suspects}</table></div>"
+        f"<h2>One person under two names?</h2><div class=wide><table>{names or '<tr><td>None found.</td></tr>'}</table></div></html>"
+    )
+
+
+def _suspect(row: Row, cropset: CropSet) -> str:
+    return (
+        f"<tr><td>{_picture(cropset, row.row, f'picture {row.rank}')}<br><small>{row.rank}. {html.escape(row.source)}</small></td>"
+        f"<td>{_pictures(cropset, row.identity, but=row.row)}<br>{html.escape(row.identity)}: {row.own:.2f}</td>"
+        f"<td>{_pictures(cropset, row.other)}<br>{html.escape(row.other)}: {row.other_cosine:.2f}</td></tr>"
+    )
+
+
+def _pictures(cropset: CropSet, name: str, but: int = -1) -> str:
+    rows = [int(r) for r in cropset.rows_of([name]) if r != but][:EXAMPLES]
+    return "".join(_picture(cropset, row, name) for row in rows)
+
+
+def _picture(cropset: CropSet, row: int, what: str) -> str:
+    import cv2
+
+    crop = cropset.cut([row], 112)[0]
+    coded = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, THUMB_QUALITY])[1]
+    text = base64.b64encode(coded.tobytes()).decode("ascii")
+    return f'<img alt="{html.escape(what, quote=True)}" src="data:image/jpeg;base64,{text}">'
