@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SWIFTSHADER := build/swiftshader
 STAMP := $(VENV)/.installed-$(shell cat constraints.txt requirements-dev.txt pyproject.toml models/pyproject.toml | sha256sum | cut -c1-12)
 
-.PHONY: help install models demo test lint typecheck check core-install test-lowest soak clean
+.PHONY: help install models demo test test-android lint typecheck check core-install test-lowest soak clean
 
 help:
 	@echo "make demo       photos -> crops -> training -> five artifacts -> report, on the ORL faces ($(OUT)/report.html)"
@@ -18,6 +18,7 @@ help:
 	@echo "make typecheck  mypy --strict"
 	@echo "make check      all of these and the core-only install: what CI runs"
 	@echo "make test-lowest  the device side with the lowest versions we promise"
+	@echo "make test-android  compile, test, sign and check the Android app without an SDK (JDK 17, Maven; first run: 0.8 GB)"
 	@echo "make soak       kill loops and fuzzing, long; results go to benchmarks/results/"
 	@echo "make clean      remove what these targets made"
 
@@ -68,6 +69,10 @@ core-install: $(STAMP)
 
 test-lowest:
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest
+
+# Kotlin on the JVM, the app under Robolectric, an APK: Maven does it, from the released models and those of `make models`.
+test-android: models
+	$(BIN)/python android_demo/tools/build.py
 
 soak: models
 	$(BIN)/python -m pytest -m soak --timeout 3600 --durations 0

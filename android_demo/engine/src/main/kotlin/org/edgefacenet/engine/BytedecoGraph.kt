@@ -106,7 +106,7 @@ private fun build(bytes: BytePointer, threads: Int): Interpreter {
     val builder = InterpreterBuilder(model, BuiltinOpResolverWithXNNPACK())
     require(builder.SetNumThreads(threads), "taking $threads threads")
     val interpreter = Interpreter(null as Pointer?)
-    require(builder.apply(interpreter), "building the graph")
+    require(builder.apply(interpreter), "building the graph, because it is damaged or needs operators that this version lacks,")
     require(interpreter.AllocateTensors(), "reserving memory")
     return interpreter
 }
@@ -118,7 +118,7 @@ private val MARK = "TFL3".toByteArray()
 
 private fun require(status: Int, doing: String) {
     if (status != tflite.kTfLiteOk) {
-        throw EngineException("TensorFlow Lite refuses this model when $doing (status $status); its log says why.")
+        throw EngineException("TensorFlow Lite refuses this model when $doing (status $status); its log says more.")
     }
 }
 
