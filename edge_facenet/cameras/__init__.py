@@ -8,6 +8,6 @@ pipe: bytes of a stream; split: where one picture in it ends.
 from __future__ import annotations
 
 from .frames import CameraOptions, Event, Frame, OnEvent, Source
-from .opening import Parts, open_source
+from .opening import Parts, is_camera, open_source
 
-__all__ = ["CameraOptions", "Event", "Frame", "OnEvent", "Parts", "Source", "open_source"]
+__all__ = ["CameraOptions", "Event", "Frame", "OnEvent", "Parts", "Source", "is_camera", "open_source"]

@@ -59,11 +59,16 @@ def open_source(what: str, options: CameraOptions = CameraOptions(), parts: Part
         raise InputError(f"The name of what to look at is empty. {_ADVICE}")
     if what == "-":
         return open_pipe(_stdin(parts), STDIN, options, parts.clock, parts.capture)
-    if _DEVICE.fullmatch(what):
-        return _live(OpenCVCamera(what, what, options, parts.capture), options, parts)
-    if (named := _CAMERA.fullmatch(what)) and not os.path.lexists(what):
+    if not is_camera(what):
+        return _file(Path(what), options, parts)
+    if named := _CAMERA.fullmatch(what):
         return _camera(named[1], named[2] or "0", options, parts)
-    return _file(Path(what), options, parts)
+    return _live(OpenCVCamera(what, what, options, parts.capture), options, parts)
+
+
+def is_camera(what: str) -> bool:
+    """Whether this names a camera; a file called "camera" is a file."""
+    return bool(_DEVICE.fullmatch(what) or (_CAMERA.fullmatch(what) and not os.path.lexists(what)))
 
 
 def _camera(kind: str, which: str, options: CameraOptions, parts: Parts) -> Source:

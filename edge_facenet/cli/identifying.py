@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_facenet.cameras import CameraOptions, Frame, Source, open_source
+from edge_facenet.cameras import CameraOptions, Frame, Source, is_camera, open_source
 from edge_facenet.cameras.stored import may_be_video
 from edge_facenet.errors import InputError, PhotoError
 from edge_facenet.photos.sniff import HEAD_BYTES, sniff
@@ -21,7 +21,6 @@ from .watching import LINGER_S, Watch, clock
 if TYPE_CHECKING:
     from edge_facenet.recognise import FaceRecognizer, Seen
 
-_CAMERAS = ("camera", "picamera", "/dev/")
 _MJPEG = (".mjpg", ".mjpeg")
 
 
@@ -70,7 +69,7 @@ def run(job: Job, sources: Sequence[str]) -> int:
 
 def is_stream(what: str) -> bool:
     """Whether something is frames over time: a camera, a pipe, a video."""
-    if what == "-" or (what.startswith(_CAMERAS) and not os.path.isfile(what)):
+    if what == "-" or is_camera(what):
         return True
     try:
         about = os.stat(what)

@@ -21,7 +21,7 @@ import pytest
 from camera_world import RED, Pixels, Told, encoded, noise, numbered, plain, video
 from PIL import Image
 
-from edge_facenet.cameras import CameraOptions, Frame, Parts, Source, open_source
+from edge_facenet.cameras import CameraOptions, Frame, Parts, Source, is_camera, open_source
 from edge_facenet.cameras.pipe import MOST_TOLD
 from edge_facenet.cameras.split import MOST_JUNK, PNG, Splitter, pieces
 from edge_facenet.errors import EdgeFacenetError, InputError, OutputError, PhotoError, SetupError
@@ -485,6 +485,19 @@ def test_the_room_needs_no_interpreter_and_no_picamera2() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_folder_or_file_named_like_a_camera_is_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("camera", "camera:0", "camera_photos"):
+        Path(name).mkdir()
+        (Path(name) / "1.png").write_bytes(PNGS[0])
+        assert not is_camera(name)
+        assert same(list(open_source(name)), PICTURES[:1])
+    assert is_camera("picamera")
+    assert is_camera("camera:7")
+    assert is_camera("/dev/video0")
+    assert not is_camera("cameras")
 
 
 def test_grey_numbers_survive() -> None:
