@@ -128,7 +128,7 @@ def look(cast: film.Scene, video: Path, recognizer: FaceRecognizer, turned: bool
     """Identify in every frame."""
     counts = [Counts(actor) for actor in cast.actors]
     took, strays, frames, two = [], collections.Counter[str](), 0, 0
-    begun = time.perf_counter()
+    begun, busy = time.perf_counter(), time.process_time()
     threshold: float | None = None
     with open_source(str(video)) as source:
         for frame in source:
@@ -153,6 +153,7 @@ def look(cast: film.Scene, video: Path, recognizer: FaceRecognizer, turned: bool
         "faces_where_nobody_is": dict(strays),
         "seconds": round(time.perf_counter() - begun, 2),
         "frames_per_second": round(frames / (time.perf_counter() - begun), 2),
+        "frames_per_cpu_second": round(frames / (time.process_time() - busy), 2),
         "identify_ms": {
             name: round(1000 * float(np.quantile(took, q)), 1) for name, q in (("median", 0.5), ("p90", 0.9))
         },
@@ -189,14 +190,18 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "strangers_named": sum(p["named_wrong"] for p in strangers),
         "face_box_px": [min(p["face_box_px"][0] for p in people), max(p["face_box_px"][1] for p in people)],
         "frames_per_second": [run["frames_per_second"] for run in runs],
+        "frames_per_cpu_second": [run["frames_per_cpu_second"] for run in runs],
     }
 
 
-def _by_size(runs: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Frames, and frames in which the face was found, by the side of its box in % of the frame's width."""
+def _by_size(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Frames, and frames in which the face was found, by the width of its (tilted) box in % of the frame's width."""
     total = sum((run.pop("found_by_size") for run in runs), collections.Counter[tuple[int, bool]]())
     steps = sorted({step for step, _ in total})
-    return {f"{s} to {s + 2} %": {"frames": total[s, True] + total[s, False], "found": total[s, True]} for s in steps}
+    return [
+        {"percent": [step, step + 2], "frames": total[step, True] + total[step, False], "found": total[step, True]}
+        for step in steps
+    ]
 
 
 def _record(runs: list[dict[str, Any]], others: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -216,6 +221,7 @@ def _record(runs: list[dict[str, Any]], others: dict[str, Any], options: argpars
         "summary": _summary(runs),
         **others,
         "runs": runs,
+        "load_average": here["before"]["load_average"],
         "machine": {
             key: here[key] for key in ("cpu", "architecture", "cores", "system", "python", "packages", "commit")
         },
