@@ -88,8 +88,21 @@ def dump(folder: Path) -> None:
         values = [face.score, face.presence, *face.box, *face.points.reshape(-1).tolist()]
         rows.append([name, person, len(faces), face.turns, *(repr(float(v)) for v in values)])
         embeddings.append(examined(folder / name, align(photo, face.points), embedders))
+    orientations(folder)
     write(folder / "photos.tsv", rows)
     write(folder / "pairs.tsv", pairs(embeddings, embedders))
+
+
+def orientations(folder: Path) -> None:
+    """C154: one face on grey, stored in the eight ways of EXIF: exif-1.jpg to exif-8.jpg."""
+    face = np.asarray(Image.open(orl.folder() / "s1/1.pgm").convert("RGB").resize((184, 224), Image.Resampling.BICUBIC))
+    upright = Image.fromarray(on_grey(face, 640, 480))
+    stored = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's transpositions from upright to stored
+    for orientation, kind in stored.items():
+        tag = Image.Exif()
+        tag[0x0112] = orientation
+        picture = upright if kind is None else upright.transpose(Image.Transpose(kind))
+        picture.save(folder / f"exif-{orientation}.jpg", "JPEG", quality=95, exif=tag)
 
 
 def examined(stem: Path, crop: Pixels, embedders: dict[str, Embedder]) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(GOLDEN))
 import android_pictures  # noqa: E402
 import make_android  # noqa: E402
 
-WARPED = ("warp", "letterbox", "crop")
+WARPED = ("warp", "letterbox", "crop", "quality")
 FUSED = 1
 """Processors without fused multiply-adds, and NEON's, round an interpolated value the other way now and then."""
 MOST_BYTES = 300_000

@@ -13,9 +13,11 @@ import org.edgefacenet.core.BenchRecord
 import org.edgefacenet.core.Benchmark
 import org.edgefacenet.core.DetectedFace
 import org.edgefacenet.core.Embedder
+import org.edgefacenet.core.ExifOrientation
 import org.edgefacenet.core.FaceFinder
 import org.edgefacenet.core.FaceModel
 import org.edgefacenet.core.FaceModels
+import org.edgefacenet.core.FoundFace
 import org.edgefacenet.core.GraphOptions
 import org.edgefacenet.core.Lane
 import org.edgefacenet.core.MachineInfo
@@ -127,6 +129,33 @@ class ParityTest {
         assertTrue(run.lanes.all { lane -> lane.notes.any { "self-test passed" in it } })
     }
 
+    @Test
+    fun `a crop half a pixel off would be noticed`() {
+        val photo = photos[0]
+        val moved = photo.points.map { PointF2(it.first.toFloat() + 0.5f, it.second.toFloat()) }
+        compared("half a pixel off", photo.bytes("crop"), Aligner.crop(photo.image, moved).pixels)
+        assertTrue(figure("half a pixel off: largest difference, grey levels") > GREY)
+        assertTrue(figure("half a pixel off: bytes that differ") / figure("half a pixel off: bytes") > SHARE)
+    }
+
+    /** JPEG's blocks lie otherwise in a turned picture: its rounding, not the orientation, is what is left between them. */
+    @Test
+    fun `C154 a photo stored in eight orientations gives one embedding`() {
+        val embedder = embedders.getValue("mobile-fp16")
+        val embeddings = (1..8).map { orientation ->
+            val file = File(folder, "exif-$orientation.jpg")
+            val bytes = file.readBytes()
+            assertEquals(orientation, ExifOrientation.read(bytes))
+            val upright = ExifOrientation.apply(decode(file), orientation)
+            assertEquals(640 to 480, upright.width to upright.height)
+            val face = FoundFace.single(FoundFace.of(finder, upright))
+            assertEquals(0, face.face.turns)
+            embedder.embed(face.crop)
+        }
+        for (other in embeddings) noteLeast("EXIF orientations: lowest cosine", OpenSet.dot(embeddings[0], other))
+        assertTrue(figures.toString(), figure("EXIF orientations: lowest cosine") > 0.99)
+    }
+
     private fun compared(what: String, expected: ByteArray, found: ByteArray) {
         val differences = expected.indices.map { abs((expected[it].toInt() and 0xFF) - (found[it].toInt() and 0xFF)) }.map { minOf(it, 256 - it) }
         note("$what: largest difference, grey levels", differences.max().toDouble())
@@ -149,12 +178,6 @@ class ParityTest {
         fun bytes(suffix: String): ByteArray = File(folder, "$name.$suffix").readBytes()
 
         fun embedding(model: String): FloatArray = embeddings.getOrPut(model) { embedders.getValue(model).embed(crop) }
-
-        private fun decode(file: File): RgbImage {
-            val picture = ImageIO.read(file)
-            val argb = picture.getRGB(0, 0, picture.width, picture.height, null, 0, picture.width)
-            return RgbImage(picture.width, picture.height, ByteArray(3 * argb.size) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() })
-        }
     }
 
     companion object {
@@ -174,6 +197,12 @@ class ParityTest {
         private val finder by lazy { FaceFinder(graph(FaceModels.DETECTOR), graph(FaceModels.MESH)) }
         private val photos by lazy { File(folder, "photos.tsv").readLines().map { Photo(it.split('\t')) } }
         private val embedders by lazy { MODELS.associateWith { name -> Files.artifact(name.removePrefix("mobile-")).let { Embedder(it, BytedecoGraph.open(it.model, GraphOptions(1))) } } }
+
+        private fun decode(file: File): RgbImage {
+            val picture = ImageIO.read(file)
+            val argb = picture.getRGB(0, 0, picture.width, picture.height, null, 0, picture.width)
+            return RgbImage(picture.width, picture.height, ByteArray(3 * argb.size) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() })
+        }
 
         private fun graph(model: FaceModel) = BytedecoGraph.open(model.checked(ByteBuffer.wrap(File(folder, model.file).readBytes())), GraphOptions(1))
 
