@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from edge_facenet import files
 from edge_facenet.errors import InputError
@@ -21,27 +20,20 @@ from .decode import Limits, Photo
 from .faces import Face, FaceFinder
 from .mesh import PRESENT
 from .quality import Quality, measure
+from .tiles import Finder, small_faces
 
 LIMITS = Limits(work_side=2048)
 """The detector finds faces from about a tenth of the photo's longer side upwards. In a photo read at 1,024 to 2,048 px
 such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing."""
 _ALONE = 0.75
-"""A face beside the subject that the mesh does not confirm counts above this score: the phantoms of 2,000 portraits (an
-ear, an eye, a collar) had 0.51 to 0.61."""
+"""A face that the mesh does not confirm counts above this score. Phantoms beside the subject of 2,000 portraits (an ear, an
+eye, a collar) had 0.51 to 0.61, those in textures without a face 0.51 to 0.68, one 0.77."""
 _NESTED = 0.7
 """Share of a box inside a better face's box from which on both are one face (its eye region found a second time)."""
 _CPU_ENGINES = ("litert", "tflite-runtime")
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
-
-
-class Finder(Protocol):
-    """Anything that finds a photo's faces."""
-
-    def find(self, photo: Pixels, most: int | None = None, *, turned: bool = True) -> tuple[list[Face], int]:
-        """As `FaceFinder.find`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +60,13 @@ class Aligner:
 
         Args:
             margin: px kept around the template on each side, at its own 112 px.
-            turned: whether the photo is also looked at turned; a camera's frames, which are upright, need not be.
+            turned: whether the photo is also looked at turned, and in parts for small faces; a camera's frames, which
+                stand upright and come by the dozen, need not be.
         """
-        cut = (_cut(photo, face, margin) for face in _real(self.finder.find(photo.pixels, turned=turned)[0]))
+        found = _real(self.finder.find(photo.pixels, turned=turned)[0])
+        if turned and all(face.turns == 0 for face in found):
+            found += small_faces(photo.pixels, self.finder, found)
+        cut = (_cut(photo, face, margin) for face in found)
         return tuple(face for face in cut if face is not None)
 
 
@@ -103,8 +99,8 @@ def aligner_fingerprint() -> str:
 def _real(found: Sequence[Face]) -> list[Face]:
     """Without phantoms and second looks at one face."""
     kept: list[Face] = []
-    for place, face in enumerate(found):
-        sure = face.presence >= PRESENT or face.score >= _ALONE or (place == 0 and face.is_face)
+    for face in found:
+        sure = face.presence >= PRESENT or face.score >= _ALONE
         others = [other for other in found if other is not face and other.score > face.score]
         if sure and not any(_inside(face.box, other.box) > _NESTED for other in others):
             kept.append(face)
