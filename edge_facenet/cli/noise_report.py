@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import html
 import io
@@ -17,17 +16,11 @@ from ..errors import InputError
 from ..photos.cropset import CropSet
 from ..schema import doc, to_json
 from ..verification import Duplicates, noise
+from .pictures import page, picture
 from .progress import bar
 from .verifying import embed_all, look
 
 EXAMPLES = 4  # pictures of a person beside the one in question
-THUMB_QUALITY = 80
-PAGE_STYLE = """
-:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:70rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}td,th{padding:.4rem;vertical-align:top;text-align:left;border-top:1px solid #8886}
-img{width:64px;height:64px;border-radius:4px;margin:1px}td:first-child img{width:112px;height:112px}small{opacity:.75}
-.wide{overflow-x:auto}
-"""
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ def write(report: Report, cropset: CropSet, out: Path, shown: int) -> tuple[str,
     files.write_bytes(out / "noise.csv", _csv(list(to_json(report.rows[0])), rows))
     names = [[n.a, n.b, str(n.likeness)] for n in report.two_names]
     files.write_bytes(out / "two-names.csv", _csv(["a", "b", "likeness"], names))
-    files.write_bytes(out / "noise.html", _page(report, cropset, shown).encode("utf-8", "backslashreplace"))
+    files.write_bytes(out / "noise.html", _page(report, cropset, shown))
     return tuple(str(out / name) for name in ("noise.csv", "two-names.csv", "noise.html"))
 
 
@@ -148,29 +141,27 @@ def _csv(header: list[str], rows: list[list[str]]) -> bytes:
     return stream.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _page(report: Report, cropset: CropSet, shown: int) -> str:
-    """One file, no script, nothing loaded from elsewhere."""
+def _page(report: Report, cropset: CropSet, shown: int) -> bytes:
     suspects = "".join(_suspect(row, cropset) for row in report.rows[:shown])
     names = "".join(
         f"<tr><td>{_pictures(cropset, n.a)}<br>{html.escape(n.a)}</td><td>{_pictures(cropset, n.b)}<br>{html.escape(n.b)}</td>"
         f"<td>{n.likeness:.2f}</td></tr>"
         for n in report.two_names[:shown]
     )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Wrong names?</title><style>{PAGE_STYLE}</style><h1>Wrong names?</h1>"
+    return page(
+        "Wrong names?",
         f"<p>{len(report.rows):,} pictures of {report.people:,} people, looked at with {html.escape(report.model)}. "
         f"{report.beyond:,} resemble somebody else more than their own person. A place near the top is a question, not an "
         "answer: profiles, sunglasses and hidden faces stand there too.</p>"
         "<h2>Pictures unlike their person's others</h2><div class=wide><table><tr><th>picture<th>others of its name<th>whom it "
         f"resembles</tr>{suspects}</table></div>"
-        f"<h2>One person under two names?</h2><div class=wide><table>{names or '<tr><td>None found.</td></tr>'}</table></div></html>"
+        f"<h2>One person under two names?</h2><div class=wide><table>{names or '<tr><td>None found.</td></tr>'}</table></div>",
     )
 
 
 def _suspect(row: Row, cropset: CropSet) -> str:
     return (
-        f"<tr><td>{_picture(cropset, row.row, f'picture {row.rank}')}<br><small>{row.rank}. {html.escape(row.source)}</small></td>"
+        f"<tr><td>{picture(cropset, row.row, f'picture {row.rank}')}<br><small>{row.rank}. {html.escape(row.source)}</small></td>"
         f"<td>{_pictures(cropset, row.identity, but=row.row)}<br>{html.escape(row.identity)}: {row.own:.2f}</td>"
         f"<td>{_pictures(cropset, row.other)}<br>{html.escape(row.other)}: {row.other_cosine:.2f}</td></tr>"
     )
@@ -178,13 +169,4 @@ def _suspect(row: Row, cropset: CropSet) -> str:
 
 def _pictures(cropset: CropSet, name: str, but: int = -1) -> str:
     rows = [int(r) for r in cropset.rows_of([name]) if r != but][:EXAMPLES]
-    return "".join(_picture(cropset, row, name) for row in rows)
-
-
-def _picture(cropset: CropSet, row: int, what: str) -> str:
-    import cv2
-
-    crop = cropset.cut([row], 112)[0]
-    coded = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, THUMB_QUALITY])[1]
-    text = base64.b64encode(coded.tobytes()).decode("ascii")
-    return f'<img alt="{html.escape(what, quote=True)}" src="data:image/jpeg;base64,{text}">'
+    return "".join(picture(cropset, row, name) for row in rows)

@@ -47,6 +47,9 @@ Transfer = Annotated[
 Thresholds = Annotated[
     Path | None, typer.Option(help="Derive thresholds on these pairs into this JSON file, for a manifest.")
 ]
+Worst = Annotated[
+    Path | None, typer.Option(help="HTML page of the 30 worst pairs of each kind. It holds their pictures.")
+]
 
 
 def command(
@@ -68,6 +71,7 @@ def command(
     probes: Probes = False,
     transfer: Transfer = None,
     thresholds: Thresholds = None,
+    worst: Worst = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for roc.svg and scores.svg.")] = None,
     engine: Annotated[str | None, typer.Option(help="litert, tflite-runtime, onnxruntime or litert-gpu.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the engine.")] = 1,
@@ -99,6 +103,7 @@ def command(
         probes,
         tuple(transfer or ()),
         thresholds,
+        worst,
         per_person,
         seed,
     )

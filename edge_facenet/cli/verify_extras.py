@@ -32,6 +32,7 @@ from ..verification import (
     sampled_pairs,
     transfer,
 )
+from .pictures import worst_pairs
 from .progress import bar
 from .verify_select import Selection, select_people
 from .verifying import Elsewhere, Measured, Report, batches, check_template, embed_all, embed_crops
@@ -47,6 +48,7 @@ class Extras:
     probes: bool
     transfer: tuple[Path, ...]
     thresholds: Path | None  # file to write thresholds derived here into
+    worst: Path | None  # page of the pairs the network is most wrong about
     per_person: int | None
     seed: int
 
@@ -65,6 +67,9 @@ def extend(
     if extras.thresholds is not None and carried is not None:
         write_thresholds(extras.thresholds, carried)
         report = dataclasses.replace(report, plots=(*report.plots, str(extras.thresholds)))
+    if extras.worst is not None:
+        worst_pairs(extras.worst, cropset, chosen, measured)
+        report = dataclasses.replace(report, plots=(*report.plots, str(extras.worst)))
     if extras.transfer:
         carried = network.manifest.thresholds or carried
         assert carried is not None

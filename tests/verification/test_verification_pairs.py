@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +303,20 @@ def test_c116_byte_equal_pictures_marked_different_are_not_scored_either() -> No
     assert (counts.byte_equal_different, counts.byte_equal_same, len(kept)) == (1, 0, 5)
     with pytest.raises(InputError, match="None of 1 pairs can be scored"):
         clean(pairs.take([0]), ["p", "p", "p", "r"])
+
+
+def test_lfw_view_2_is_read_whole(shared: Path) -> None:
+    """The published list against the published pictures: 6,000 pairs in ten folds of 300 and 300, nothing missing."""
+    folder = shared / "data" / "lfw"
+    with zipfile.ZipFile(folder / "lfw.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+    listed = read_pairs(folder / "pairs.txt", picture_index(names))
+    pairs = listed.pairs
+    assert (len(names), listed.listed, len(pairs), listed.missing) == (7701, 6000, 6000, ())
+    assert pairs.fold is not None and (pairs.genuine, pairs.identities) == (3000, 4281)
+    assert (pairs.fold == np.arange(6000) // 600).all()
+    assert pairs.same.reshape(10, 2, 300).all(axis=2).tolist() == [[True, False]] * 10
+    assert clean(pairs)[1].notes() == ()
+    for gone in (names[0], names[-1]):  # one picture is enough to withhold the result
+        with pytest.raises(InputError, match="of 6,000 pairs found, first missing"):
+            read_pairs(folder / "pairs.txt", picture_index(n for n in names if n != gone))

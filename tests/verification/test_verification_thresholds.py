@@ -130,6 +130,39 @@ def test_intervals_cover_and_those_that_forget_people_do_not() -> None:
     assert forgetful[0] / runs < 0.6
 
 
+@pytest.mark.parametrize(("people", "threshold"), [(40, 1.0), (60, 1.6), (30, 2.6)])
+def test_intervals_cover_at_their_nominal_rate_from_thirty_people_on(people: int, threshold: float) -> None:
+    """100 data sets: a nominal 95 % has a standard deviation of 2.2 %, and 87.5 % lies three and a half of them below.
+
+    Measured: 93 to 97 % at 40 to 80 people. At 2.6 a false accept is seen in one data set of twenty: an interval
+    "0 to 0" would then miss the truth in nineteen.
+    """
+    rng, runs = np.random.default_rng(people), 100
+    truth = _share_above(threshold, 0.0), _share_above(threshold, 1.0)
+    covered = np.zeros(2)
+    for run in range(runs):
+        pairs, scores = simulated(people, 3, rng)
+        spans = bootstrap.rates([scores > threshold], pairs, run)[0]
+        for k, span in enumerate(spans):
+            assert span is not None and span[0] < span[1]
+            covered[k] += span[0] <= truth[k] <= span[1]
+    assert (covered / runs >= 0.875).all()
+
+
+def test_rates_of_grouped_pairs_equal_those_of_pairs_one_by_one(data: tuple[Pairs, np.ndarray]) -> None:
+    pairs, scores = data
+    decisions = [scores > 0.5, scores > 1.0]
+    drawn = []
+    for weight in weights(pairs, seed=8):
+        for row in weight:
+            drawn.append(
+                [row[kind] @ d[kind] / row[kind].sum() for d in decisions for kind in (~pairs.same, pairs.same)]
+            )
+    spans = bootstrap.rates(decisions, pairs, seed=8)
+    for k, span in enumerate((spans[0][0], spans[0][1], spans[1][0], spans[1][1])):
+        assert span == pytest.approx(bootstrap.interval(np.array(drawn)[:, k], pairs.identities), abs=1e-12)
+
+
 def _share_above(threshold: float, mean: float) -> float:
     from statistics import NormalDist
 

@@ -285,6 +285,19 @@ def test_pictures_that_occur_twice_are_told(crops: Path, tmp_path: Path, capsys:
     assert clean["duplicates"]["exact"] == 0
 
 
+def test_worst_pairs_as_pictures(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "worst.html"
+    out, _ = run(capsys, [network(tmp_path), crops, "--pairs", pair_file(tmp_path), "--worst", file])
+    assert f"Written: {file}" in out
+    page = file.read_text()
+    assert page.count("<img") == 2 * (30 + 30) and "<script" not in page and "http" not in page
+    genuine, impostor = (
+        [float(part.split("<")[0]) for part in half.split("cosine ")[1:]]
+        for half in page.split("Two people, most alike")
+    )
+    assert genuine == sorted(genuine) and impostor == sorted(impostor, reverse=True)
+
+
 def test_noise_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole, folder, out = CropSet.open(crops), tmp_path / "mislabelled", tmp_path / "found"
     with CropSetWriter(folder, Recipe(settings={"source": "noise"})) as writer:
