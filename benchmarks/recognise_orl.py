@@ -189,17 +189,13 @@ def identification(people: People, count: int) -> dict[str, Any]:
     """Rates for galleries of so many people, at each FPIR, with the gallery's rule and with the manifest alone."""
     rules: dict[str, tuple[float, Rule]] = {f"fpir {fpir:g}": (fpir, threshold) for fpir in FPIRS}
     rules |= {f"fpir {fpir:g}, manifest alone": (fpir, manifest_alone) for fpir in FPIRS}
-    tallies: dict[str, list[Floats | None]] = {name: [] for name in rules}
+    tallies: dict[str, list[Floats]] = {name: [] for name in rules}
     limits: dict[str, list[float]] = {name: [] for name in rules}
     with tempfile.TemporaryDirectory() as folder:
         for number, draw in enumerate(draws(people, count)):
             templates = enroll(people, draw, Path(folder) / f"{number}.db")
             for name, (fpir, rule) in rules.items():
-                try:
-                    limit = rule(people.thresholds, templates, fpir)
-                except ThresholdError:  # a gallery too small for this rate is an answer, and counted
-                    tallies[name].append(None)
-                    continue
+                limit = rule(people.thresholds, templates, fpir)
                 limits[name].append(limit.cosine)
                 tallies[name].append(tally(people, draw, templates, limit))
     return {name: _rates(tallies[name], limits[name], people.count) for name in rules}
@@ -234,16 +230,12 @@ def tally(people: People, draw: Draw, templates: Templates, limit: OpenSetThresh
     return found
 
 
-def _rates(tallies: list[Floats | None], limits: list[float], people: int) -> dict[str, Any]:
-    """Shares over all draws that had a threshold, with intervals."""
-    kept = [one for one in tallies if one is not None]
-    refused = {"draws refused: no useful threshold": len(tallies) - len(kept)}
-    if len(kept) < 2:
-        return refused
-    answers = np.stack(kept)  # (draws, people, 2, 4)
+def _rates(tallies: list[Floats], limits: list[float], people: int) -> dict[str, Any]:
+    """Shares over all draws, with intervals."""
+    answers = np.stack(tallies)  # (draws, people, 2, 4)
     rng = np.random.default_rng(0)
     persons = rng.multinomial(people, np.full(people, 1 / people), RESAMPLES)
-    turns = rng.multinomial(len(kept), np.full(len(kept), 1 / len(kept)), RESAMPLES)
+    turns = rng.multinomial(len(tallies), np.full(len(tallies), 1 / len(tallies)), RESAMPLES)
     resampled = np.einsum("rd,rp,dpsk->rsk", turns, persons, answers, optimize=True)
     whole, tail = answers.sum((0, 1)), expanded_tail(people)
 
@@ -255,7 +247,6 @@ def _rates(tallies: list[Floats | None], limits: list[float], people: int) -> di
         return {"share": found, "interval": [float(low), float(high)] if 0 < found < 1 else None}
 
     return {
-        **(refused if len(kept) < len(tallies) else {}),
         "threshold": {"least": min(limits), "mean": float(np.mean(limits)), "most": max(limits)},
         "enrolled": {"probes": int(whole[0].sum()), **{name: share(0, kind) for kind, name in enumerate(KINDS)}},
         "strangers": {

@@ -21,9 +21,12 @@ from typer.core import TyperGroup
 from edge_facenet.errors import EdgeFacenetError, OutputError, SetupError
 
 GROUP = "edge_facenet.commands"
-ORDER = ("demo", "setup", "prepare", "train", "export", "bench", "verify", "muladds", "doctor")
+ORDER = (
+    *("demo", "setup", "enroll", "identify", "compare", "gallery", "cluster"),
+    *("prepare", "noise", "train", "export", "verify", "bench", "muladds", "doctor"),
+)
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 unexpected; 2 command line; 3 photos, crops or pairs; 4 manifest or model file; 5 a gate "
+    "Exit codes: 0 done; 1 unexpected; 2 command line; 3 photos, crops, pairs, galleries or keys; 4 manifest or model file; 5 a gate "
     "refused; 6 something is missing on this machine; 7 configuration; 8 output; 9 camera gone; 130 interrupted. "
     "--debug, anywhere on the line, shows the traceback."
 )
@@ -98,7 +101,7 @@ def _group() -> Any:
     ) -> None:
         """FaceNet for phones and small computers: photos in, a small and proven face-embedding file out.
 
-        First run: edge-facenet demo. Your own photos: prepare, train, export, bench.
+        First run: edge-facenet demo. Recognise people: enroll, identify. Train on your own photos: prepare, train, export.
         """
 
     return typer.main.get_command(app)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_facenet.errors import ConfigError, ThresholdError
-from edge_facenet.gallery.decide import HIGHEST, PRIOR_WEIGHT, _interpolated, _line, _points, z_of
+from edge_facenet.gallery.decide import HIGHEST, PRIOR_WEIGHT
+from edge_facenet.gallery.impostors import cosine_at, impostor_line, measured_points, z_of
 from edge_facenet.manifest import Thresholds
 from edge_facenet.schema import doc
 
@@ -67,10 +68,10 @@ def album_threshold(
     """
     if not 0 < wrong < 1:
         raise ConfigError(f"wrong is a share of faces between 0 and 1, found {wrong:g}. 0.01 is one in a hundred.")
-    points = _points(thresholds)
-    mean, spread = _line(points)
+    points = measured_points(thresholds)
+    mean, spread = impostor_line(points)
     far = -math.expm1(math.log1p(-wrong) / max(faces - 1, 1))
-    cosine = _interpolated(points, z_of(far)) + shift
+    cosine = cosine_at(points, z_of(far)) + shift
     if cosine > HIGHEST:
         raise ThresholdError(
             f"{faces:,} faces with a share of {wrong:g} wrong need a similarity above {cosine:.2f}; the limit is "
@@ -83,7 +84,7 @@ def album_threshold(
     return AlbumThreshold(
         cosine=cosine,
         floor=mean + FLOOR_Z * spread + shift,
-        doubt=_interpolated(points, z_of(_DOUBT_FAR)) + shift,
+        doubt=cosine_at(points, z_of(_DOUBT_FAR)) + shift,
         wrong=wrong,
         far=far,
         faces=faces,
@@ -100,8 +101,8 @@ def strangers_shift(embeddings: Rows, groups: Indices, thresholds: Thresholds | 
         embeddings: (n, d) unit rows.
         groups: (n,) a first grouping.
     """
-    points = _points(thresholds)
-    mean, _ = _line(points)
+    points = measured_points(thresholds)
+    mean, _ = impostor_line(points)
     last = len(embeddings) - 1
     chosen = np.unique(np.linspace(0, last, SAMPLE).astype(np.int64)) if last > 0 else np.zeros(0, np.int64)
     rows, of = embeddings[chosen], groups[chosen]
@@ -109,7 +110,7 @@ def strangers_shift(embeddings: Rows, groups: Indices, thresholds: Thresholds | 
     if not len(scores):
         return 0.0
     median = float(np.median(scores))
-    if median > _interpolated(points, z_of(_NO_STRANGERS_FAR)):
+    if median > cosine_at(points, z_of(_NO_STRANGERS_FAR)):
         return 0.0
     count = len(np.unique(groups))
     pairs = count * (count - 1) / 2

@@ -10,18 +10,16 @@ The same rule runs on Android; `tests/golden/identify.json` holds both to it.
 
 from __future__ import annotations
 
-import itertools
 import math
-import weakref
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError, ThresholdError
+from ..errors import ConfigError
 from ..manifest import Thresholds
 from ..schema import doc
+from . import impostors
 from .people import Templates, check_vector
 
 FPIR = 0.01
@@ -32,8 +30,6 @@ PRIOR_WEIGHT = 5.0
 comparison) hardly move the threshold, ten (45) set it."""
 HIGHEST = 0.9
 """Above this nobody's second photo is recognised; no useful threshold lies there."""
-
-_CROSS: weakref.WeakKeyDictionary[Templates, tuple[float, float, float]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -78,34 +74,45 @@ def threshold(thresholds: Thresholds | None, templates: Templates, fpir: float =
         thresholds: the artifact's operating points.
         fpir: share of strangers who may be named, between 0 and 1.
     Raises:
-        ThresholdError: fewer than two measured points, or no useful threshold at this rate with so few people.
+        ThresholdError: fewer than two measured points.
         ConfigError: `fpir` out of range.
     Source: Student's t quantile: Abramowitz and Stegun, 26.7.5; the predictive distribution of a normal variable under
         a conjugate prior: Gelman et al., Bayesian Data Analysis, 3rd edition, section 3.3.
     """
     if not 0 < fpir < 1:
         raise ConfigError(f"fpir is a share of strangers between 0 and 1, found {fpir:g}. 0.01 is one in a hundred.")
-    points = _points(thresholds)
-    mu0, s0 = _line(points)
+    points = impostors.measured_points(thresholds)
     people = len(templates)
     far = -math.expm1(math.log1p(-fpir) / max(people, 1))
-    alone = _interpolated(points, z_of(far))
-    z = (alone - mu0) / s0
-    pairs, mean, variance = cross_scores(templates)
-    weight = pairs + PRIOR_WEIGHT
-    mu = (pairs * mean + PRIOR_WEIGHT * mu0) / weight
-    shift = pairs * PRIOR_WEIGHT / weight * (mean - mu0) ** 2
-    spread = math.sqrt((pairs * variance + PRIOR_WEIGHT * s0**2 + shift) / weight)
-    own = mu + spread * student(z, weight - 1) * math.sqrt(1 + 1 / weight)
-    cosine = max(alone, own)
-    if cosine > HIGHEST:
-        raise ThresholdError(
-            f"With {people} enrolled, strangers are told apart at a rate of {fpir:g} only above a similarity of "
-            f"{cosine:.2f}; the limit is {HIGHEST}. The gallery is too small for it: enroll more people, or give a higher --fpir."
-        )
+    alone = impostors.cosine_at(points, impostors.z_of(far))
+    own, left_out = _own(points, alone, impostors.cross_scores(templates))
+    cosine = min(max(alone, own), HIGHEST)
     beyond = _beyond(points, far)
     why = _why(cosine, own > alone, people, far) + (f", extrapolated beyond FAR {beyond}" if beyond else "")
+    if left_out:
+        why += f", {left_out} most alike {'pair' if left_out == 1 else 'pairs'} left out"
+    if max(alone, own) > HIGHEST:
+        why += "; no higher one would name anybody: enroll more people, or give a higher --fpir"
     return OpenSetThreshold(cosine, fpir, far, people, beyond is not None, why)
+
+
+def _own(points: impostors.Points, alone: float, cross: impostors.CrossScores) -> tuple[float, int]:
+    """The threshold by the gallery's own people, and how many pairs of look-alikes were left out for it."""
+    mu0, s0 = impostors.impostor_line(points)
+    z = (alone - mu0) / s0
+
+    def by(left_out: int) -> float:
+        pairs, mean, variance = cross.without(left_out)
+        weight = pairs + PRIOR_WEIGHT
+        mu = (pairs * mean + PRIOR_WEIGHT * mu0) / weight
+        shift = pairs * PRIOR_WEIGHT / weight * (mean - mu0) ** 2
+        spread = math.sqrt((pairs * variance + PRIOR_WEIGHT * s0**2 + shift) / weight)
+        return mu + spread * impostors.student(z, weight - 1) * math.sqrt(1 + 1 / weight)
+
+    left_out = min(cross.separable, 1) if cross.people <= impostors.FEW else 0
+    while left_out < cross.separable and cross.means[left_out] > max(alone, by(left_out + 1)):
+        left_out += 1
+    return by(left_out), left_out
 
 
 def decide(probe: npt.ArrayLike, templates: Templates, limit: OpenSetThreshold) -> Match:
@@ -137,76 +144,7 @@ def decide(probe: npt.ArrayLike, templates: Templates, limit: OpenSetThreshold) 
     )
 
 
-def z_of(far: float) -> float:
-    """The standard normal deviate that is exceeded with probability `far`."""
-    return -NormalDist().inv_cdf(far)
-
-
-def student(z: float, nu: float) -> float:
-    """Student's t quantile for the probability of the normal deviate `z`, with `nu` degrees of freedom."""
-    return (
-        z
-        + (z**3 + z) / (4 * nu)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * nu**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * nu**3)
-    )
-
-
-def cross_scores(templates: Templates) -> tuple[float, float, float]:
-    """(pairs of people, mean, population variance) of every embedding against every other person's template.
-
-    The scores themselves, 20,000 x 7,000 in a large gallery, are never formed: their sum and the sum of their squares
-    follow from two d x d products, exactly. Computed once for each `Templates`: a camera asks for every frame.
-    """
-    if templates not in _CROSS:
-        _CROSS[templates] = _cross_scores(templates)
-    return _CROSS[templates]
-
-
-def _cross_scores(templates: Templates) -> tuple[float, float, float]:
-    people = len(templates)
-    count = len(templates.embeddings) * (people - 1)
-    if people < 2:
-        return 0.0, 0.0, 0.0
-    faces, persons = templates.embeddings.astype(np.float64), templates.matrix.astype(np.float64)
-    own = np.einsum("nd,nd->n", faces, persons[templates.owner])
-    total = float(faces.sum(0) @ persons.sum(0) - own.sum())
-    squares = float(((faces.T @ faces) * (persons.T @ persons)).sum() - (own**2).sum())
-    mean = total / count
-    return people * (people - 1) / 2, mean, max(squares / count - mean**2, 0.0)
-
-
-def _points(thresholds: Thresholds | None) -> list[tuple[float, float]]:
-    """(far, cosine) measured, from the highest rate to the lowest."""
-    at = () if thresholds is None else thresholds.at
-    points = sorted(((p.far, p.cosine) for p in at if p.cosine is not None and 0 < p.far < 1), reverse=True)
-    rising = all(a[0] > b[0] and a[1] < b[1] for a, b in itertools.pairwise(points))
-    if len(points) < 2 or not rising:
-        listed = ", ".join(f"{far:g} ({cosine:.3f})" for far, cosine in points) or "none"
-        raise ThresholdError(
-            "Naming people needs at least two thresholds in the artifact's manifest, higher at a lower FAR; found "
-            f"{listed}. Export it again with a crop set of more people to calibrate on."
-        )
-    return points
-
-
-def _line(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean and spread of the impostor scores: the least-squares line cosine = mu0 + s0 z."""
-    z = np.array([z_of(far) for far, _ in points])
-    cosines = np.array([cosine for _, cosine in points])
-    s0 = float(((z - z.mean()) * (cosines - cosines.mean())).sum() / ((z - z.mean()) ** 2).sum())
-    return float(cosines.mean()) - s0 * float(z.mean()), s0
-
-
-def _interpolated(points: list[tuple[float, float]], z: float) -> float:
-    """Cosine at `z`, piecewise linear; beyond the ends along the nearest segment."""
-    known = [(z_of(far), cosine) for far, cosine in points]
-    k = min(max(sum(z > left for left, _ in known) - 1, 0), len(known) - 2)
-    (z_a, a), (z_b, b) = known[k], known[k + 1]
-    return a + (z - z_a) * (b - a) / (z_b - z_a)
-
-
-def _beyond(points: list[tuple[float, float]], far: float) -> str | None:
+def _beyond(points: impostors.Points, far: float) -> str | None:
     """The measured rate that `far` lies beyond, or None."""
     highest, lowest = points[0][0], points[-1][0]
     slack = 1e-9  # a rate that went through 1 - (1 - x)^1 is itself to fifteen digits

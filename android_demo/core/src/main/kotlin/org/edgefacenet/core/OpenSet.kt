@@ -4,6 +4,7 @@ import kotlin.math.abs
 import kotlin.math.expm1
 import kotlin.math.ln1p
 import kotlin.math.max
+import kotlin.math.min
 import kotlin.math.sqrt
 
 /**
@@ -86,36 +87,31 @@ object OpenSet {
     /** The manifest's impostors count as this many comparisons of the gallery's own people. */
     const val PRIOR_WEIGHT: Double = 5.0
 
+    /** Up to so many people the most alike pair is left out unseen: one pair in six is too many to judge by the rest. */
+    const val FEW: Int = 4
+
+    /** Beyond so many people a pair of look-alikes moves nothing, and none is left out. */
+    const val MANY: Int = 50
+
     /** Above this nobody's second photo is recognised; no useful threshold lies there. */
     const val HIGHEST: Double = 0.9
 
     /**
      * The score above which a face is one of the enrolled people.
      *
-     * @throws ThresholdException fewer than two measured points, or no useful threshold at this rate with so few people.
+     * @throws ThresholdException fewer than two measured points.
      */
     fun threshold(thresholds: Thresholds?, templates: Templates, fpir: Double = FPIR): OpenSetThreshold {
         if (!(fpir > 0 && fpir < 1)) throw ThresholdException("The share of strangers who may be named lies between 0 and 1, found $fpir. 0.01 is one in a hundred.")
         val points = points(thresholds)
-        val (mu0, s0) = line(points)
         val far = -expm1(ln1p(-fpir) / max(templates.size, 1))
         val alone = interpolated(points, zOf(far))
-        val z = (alone - mu0) / s0
-        val (pairs, mean, variance) = crossScores(templates)
-        val weight = pairs + PRIOR_WEIGHT
-        val mu = (pairs * mean + PRIOR_WEIGHT * mu0) / weight
-        val shift = pairs * PRIOR_WEIGHT / weight * (mean - mu0) * (mean - mu0)
-        val spread = sqrt((pairs * variance + PRIOR_WEIGHT * s0 * s0 + shift) / weight)
-        val own = mu + spread * student(z, weight - 1) * sqrt(1 + 1 / weight)
-        val cosine = max(alone, own)
-        if (cosine > HIGHEST) {
-            throw ThresholdException(
-                "With ${templates.size} enrolled, strangers are told apart at a rate of ${short(fpir)} only above a similarity of " +
-                    "${three(cosine)}; the limit is $HIGHEST. The gallery is too small for it: enroll more people.",
-            )
-        }
+        val (own, leftOut) = own(points, alone, templates)
+        val cosine = min(max(alone, own), HIGHEST)
         val beyond = beyond(points, far)
-        val why = why(cosine, own > alone, templates.size, far) + (beyond?.let { ", extrapolated beyond FAR ${power(it)}" } ?: "")
+        var why = why(cosine, own > alone, templates.size, far) + (beyond?.let { ", extrapolated beyond FAR ${power(it)}" } ?: "")
+        if (leftOut > 0) why += ", $leftOut most alike ${if (leftOut == 1) "pair" else "pairs"} left out"
+        if (max(alone, own) > HIGHEST) why += "; no higher one would name anybody: enroll more people"
         return OpenSetThreshold(cosine, fpir, far, templates.size, beyond != null, why)
     }
 
@@ -186,22 +182,56 @@ object OpenSet {
             z * (((3 * z2 + 19) * z2 + 17) * z2 - 15) / (384 * nu * nu * nu)
     }
 
-    /** Pairs of people, mean and population variance of every embedding against every other person's template. */
-    internal fun crossScores(templates: Templates): Triple<Double, Double, Double> {
-        val people = templates.size
-        if (people < 2) return Triple(0.0, 0.0, 0.0)
-        var count = 0L
-        var mean = 0.0
-        var squares = 0.0
-        for ((row, face) in templates.owner.zip(templates.embeddings)) for (other in 0 until people) {
-            if (other == row) continue
-            val score = dot(face, templates.matrix[other])
-            count++
-            val step = score - mean // Welford: one pass, without the difference of two large sums
-            mean += step / count
-            squares += step * (score - mean)
+    /** The threshold by the gallery's own people, and how many pairs of look-alikes were left out for it. */
+    private fun own(points: List<Pair<Double, Double>>, alone: Double, templates: Templates): Pair<Double, Int> {
+        val (mu0, s0) = line(points)
+        val z = (alone - mu0) / s0
+        val cross = crossScores(templates)
+        val separable = if (templates.size <= MANY) cross.size else 0
+        fun by(leftOut: Int): Double {
+            val kept = cross.drop(leftOut)
+            val pairs = if (kept.isEmpty()) 0.0 else templates.size * (templates.size - 1) / 2.0 - leftOut
+            val count = kept.sumOf { it.count }
+            val mean = if (count > 0) kept.sumOf { it.sum } / count else 0.0
+            val variance = if (count > 0) max(kept.sumOf { it.squares } / count - mean * mean, 0.0) else 0.0
+            val weight = pairs + PRIOR_WEIGHT
+            val mu = (pairs * mean + PRIOR_WEIGHT * mu0) / weight
+            val shift = pairs * PRIOR_WEIGHT / weight * (mean - mu0) * (mean - mu0)
+            val spread = sqrt((pairs * variance + PRIOR_WEIGHT * s0 * s0 + shift) / weight)
+            return mu + spread * student(z, weight - 1) * sqrt(1 + 1 / weight)
         }
-        return Triple(people * (people - 1) / 2.0, mean, squares / count)
+        var leftOut = if (templates.size <= FEW) min(separable, 1) else 0
+        while (leftOut < separable && cross[leftOut].mean > max(alone, by(leftOut + 1))) leftOut++
+        return by(leftOut) to leftOut
+    }
+
+    /** Scores of two people's faces against each other's template. */
+    internal class PairScores(val count: Double, val sum: Double, val squares: Double) {
+        val mean: Double get() = sum / count
+    }
+
+    /** Every embedding against every other person's template, by pair of people, the most alike pair first. */
+    internal fun crossScores(templates: Templates): List<PairScores> {
+        val people = templates.size
+        val counts = DoubleArray(people)
+        val sums = Array(people) { DoubleArray(people) }
+        val squares = Array(people) { DoubleArray(people) }
+        for ((row, face) in templates.owner.zip(templates.embeddings)) {
+            counts[row]++
+            for (other in 0 until people) {
+                val score = dot(face, templates.matrix[other])
+                sums[row][other] += score
+                squares[row][other] += score * score
+            }
+        }
+        if (people > MANY) { // one entry for all pairs together
+            val all = (0 until people).flatMap { a -> (0 until people).filter { it != a }.map { sums[a][it] to squares[a][it] } }
+            return listOf(PairScores(counts.sum() * (people - 1), all.sumOf { it.first }, all.sumOf { it.second }))
+        }
+        val pairs = (0 until people).flatMap { a ->
+            (a + 1 until people).map { b -> PairScores(counts[a] + counts[b], sums[a][b] + sums[b][a], squares[a][b] + squares[b][a]) }
+        }
+        return pairs.sortedByDescending { it.mean }
     }
 
     private fun points(thresholds: Thresholds?): List<Pair<Double, Double>> {
