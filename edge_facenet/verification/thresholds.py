@@ -66,7 +66,8 @@ class Transfer:
 def derive(scores: ArrayLike, pairs: Pairs, source: str, fars: Sequence[float] = FARS, seed: int = 0) -> Thresholds:
     """Thresholds at each rate with 95 % bootstrap intervals over identities, for the manifest.
 
-    A rate is measurable when impostor pairs x rate >= 3 (the rule of three, see `sweep.MIN_EVENTS`).
+    A rate is measurable when impostor pairs x rate >= 3 (the rule of three, see `sweep.MIN_EVENTS`) and they are of three
+    people or more.
 
     Args:
         scores: (n,) cosine of each pair.
@@ -77,6 +78,9 @@ def derive(scores: ArrayLike, pairs: Pairs, source: str, fars: Sequence[float] =
     """
     values = _proper(scores, pairs)
     points = operating_points(sweep(values, pairs.same), fars)
+    if pairs.identities < bootstrap.MIN_IDENTITIES:  # one pair of people: nothing says how alike another pair may be
+        note = f"not measurable ({pairs.identities} people, {bootstrap.MIN_IDENTITIES} at least)"
+        points = tuple(OperatingPoint(far=p.far, note=p.note or note) for p in points)
     cosines = _bootstrap_thresholds(values, pairs, [p.far for p in points if p.threshold is not None], seed)
     return Thresholds(
         source=source,

@@ -78,11 +78,18 @@ def test_no_threshold_is_drawn_from_scores_that_mean_nothing(scores: np.ndarray)
         derive(np.arange(3.0), all_pairs([0, 1, 2]), "nobody twice")
 
 
-def test_two_people_have_thresholds_without_intervals() -> None:
-    pairs = all_pairs(np.repeat([0, 1], 6))
+def test_two_people_have_no_thresholds_however_many_photos() -> None:
+    pairs = all_pairs(np.repeat([0, 1], 40))
     rng = np.random.default_rng(0)
-    found = derive(rng.normal(size=len(pairs)), pairs, "two people", fars=(0.1,))
-    assert found.at[0].cosine is not None and found.at[0].interval is None
+    found = derive(rng.normal(size=len(pairs)), pairs, "two people", fars=(0.1, 1e-2, 1e-3))
+    assert [p.cosine for p in found.at] == [None] * 3
+    assert [p.note for p in found.at] == ["not measurable (2 people, 3 at least)"] * 2 + [
+        "not measurable (1,600 impostors)"
+    ]
+    with pytest.raises(ThresholdError, match=r"No threshold at FAR 0\.1: not measurable \(2 people, 3 at least\)\.$"):
+        found.cosine(0.1)
+    three = all_pairs(np.repeat([0, 1, 2], 10))
+    assert derive(rng.normal(size=len(three)), three, "three people", fars=(0.1,)).at[0].cosine is not None
     assert compare(rng.normal(size=len(pairs)), rng.normal(size=len(pairs)), pairs).interval is None
 
 
