@@ -62,7 +62,7 @@ def row(report: dict[str, Any], network: str, crops: str, held_out: bool) -> dic
     """What of a report is kept."""
     return {
         "network": network,
-        "sha256": report["sha256"],
+        "sha256": report.get("sha256"),
         "crops": crops,
         "crops_sha256": report["crops_sha256"],
         "people": "calibrate, never trained on" if held_out else "everybody",

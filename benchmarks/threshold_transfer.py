@@ -52,7 +52,7 @@ def _row(report: dict[str, Any], network: Path, crops: str) -> dict[str, Any]:
                 point["times"] = round(point["far"] / point["nominal_far"], 2)
     return {
         "network": network.stem,
-        "sha256": report["sha256"],
+        "sha256": report.get("sha256"),
         "thresholds": "its manifest's" if own else f"derived here on the calibrate people of {crops}",
         "source": own or report["pairs"],
         "people": len(report["people"]),

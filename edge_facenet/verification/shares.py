@@ -28,7 +28,7 @@ def share_interval(hits: ArrayLike, cluster: ArrayLike, distinct: int | None = N
 
     >>> low, high = share_interval([False] * 40, [k // 2 for k in range(40)])
     >>> low, round(high, 2)  # nothing seen in 20 people: 3 / 20, roughly
-    (0.0, 0.19)
+    (0.0, 0.18)
     """
     values, owner = np.asarray(hits, np.float64), np.asarray(cluster)
     people, place = np.unique(owner, return_inverse=True)
