@@ -3,14 +3,14 @@ package org.edgefacenet.core
 /**
  * A lane: one artifact on one accelerator with so many threads.
  *
- * @property engine by the name that records know: "tflite-runtime".
+ * @property engine by the name that records know: "tflite-runtime", or "litert-gpu" for the GPU.
  */
 data class Lane(val engine: String, val accelerator: Accelerator, val threads: Int) {
     /** "cpu" or "gpu". */
     val delegate: String get() = accelerator.name.lowercase()
 
     /** Short and fit for a file name, as `bench` has it: "tflite-runtime-cpu-2t", "litert-gpu". */
-    val key: String get() = if (accelerator == Accelerator.GPU) "litert-gpu" else "$engine-cpu-${threads}t"
+    val key: String get() = if (accelerator == Accelerator.GPU) Ran.GPU_ENGINE else "$engine-cpu-${threads}t"
 
     /** For people. */
     val title: String get() = if (accelerator == Accelerator.GPU) "GPU" else "CPU, $threads thread${if (threads == 1) "" else "s"}"
@@ -19,16 +19,18 @@ data class Lane(val engine: String, val accelerator: Accelerator, val threads: I
 /** What did run, as the engine itself reports it. */
 data class Ran(val engine: String, val processor: String, val adapter: String, val nodes: Int?, val nodesTotal: Int?, val left: List<String>) {
     companion object {
+        /** The engine that runs on a GPU, by the name that manifests and records know. */
+        const val GPU_ENGINE: String = "litert-gpu"
         private val NODES = Regex("(\\d+) of (\\d+) nodes")
         private val LEFT = Regex("left: (.+)$")
         private val SOFTWARE = Regex("software|swiftshader|llvmpipe|lavapipe|softpipe|swrast|basic render|\\bcpu\\b", RegexOption.IGNORE_CASE)
 
-        /** From an engine's name and its own words: "CPU, XNNPACK 42 of 42 nodes", "GPU delegate 40 of 42 nodes; left: MEAN". */
+        /** From an engine's name and its own words: "CPU, XNNPACK 42 of 42 nodes", "Adreno (TM) 740, 40 of 42 nodes; left: MEAN". */
         fun of(engine: String, words: String): Ran {
             val nodes = NODES.find(words)?.groupValues
             val processor = when {
                 words.startsWith("CPU", ignoreCase = true) -> "CPU"
-                "not named" in words || !words.contains("gpu", ignoreCase = true) -> "unknown"
+                engine != GPU_ENGINE || "not named" in words -> "unknown"
                 SOFTWARE.containsMatchIn(words) -> "software"
                 else -> "GPU"
             }

@@ -43,7 +43,7 @@ class BenchmarkTest {
 
     private fun embedder(lane: Lane, milliseconds: (Int) -> Double = { 2.0 }, ranOn: String = "CPU, XNNPACK 27 of 27 nodes"): Embedder {
         var calls = 0
-        return Embedder(Tiny.artifact(), Tiny.graph(ranOn = ranOn) { input ->
+        return Embedder(Tiny.artifact { it.replace("\"tflite-runtime\"", "\"litert-gpu\": 1e-03, \"tflite-runtime\"") }, Tiny.graph(ranOn = ranOn, engine = lane.engine) { input ->
             clock.time += (milliseconds(calls++) * 1e6 / lane.threads).toLong()
             Tiny.golden(input)
         })
@@ -72,7 +72,7 @@ class BenchmarkTest {
 
     @Test
     fun `a lane that is not here becomes a reason, and the others go on`() {
-        val gpu = Lane("tflite-runtime", Accelerator.GPU, 1)
+        val gpu = Lane(Ran.GPU_ENGINE, Accelerator.GPU, 1)
         val result = run(listOf(gpu, cpu(1))) { if (it == gpu) throw EngineException("This phone has no OpenCL.") else embedder(it) }
         assertEquals("not run" to listOf("This phone has no OpenCL."), result.lanes[0].status to result.lanes[0].reasons)
         assertTrue(result.lanes[1].isValid)
@@ -80,14 +80,15 @@ class BenchmarkTest {
 
     @Test
     fun `a GPU is timed only when one ran`() {
-        val gpu = Lane("tflite-runtime", Accelerator.GPU, 1)
+        val gpu = Lane(Ran.GPU_ENGINE, Accelerator.GPU, 1)
         fun lane(words: String) = run(listOf(gpu)) { embedder(it, ranOn = words) }.lanes[0]
-        assertEquals("timed", lane("GPU, Adreno 740, 27 of 27 nodes").status)
-        assertTrue("partial: 20 of 27" in lane("GPU, Adreno 740, 20 of 27 nodes; left: MEAN").notes[0])
+        assertEquals("timed", lane("Adreno (TM) 740, share of nodes not told").status)
+        assertTrue("partial: 20 of 27" in lane("Adreno (TM) 740, 20 of 27 nodes; left: MEAN").notes[0])
         assertEquals("not run", lane("CPU, XNNPACK 27 of 27 nodes").status)
-        assertEquals("not run", lane("GPU, 0 of 27 nodes").status)
-        assertEquals("parity", lane("GPU, SwiftShader, 27 of 27 nodes").status)
-        assertNull(lane("GPU, SwiftShader, 27 of 27 nodes").summary)
+        assertEquals("not run", lane("Adreno (TM) 740, 0 of 27 nodes").status)
+        assertEquals("parity", lane("SwiftShader Device, 27 of 27 nodes").status)
+        assertEquals("parity", lane("adapter not named, share of nodes not told").status)
+        assertNull(lane("SwiftShader Device, 27 of 27 nodes").summary)
     }
 
     @Test
@@ -136,7 +137,7 @@ class BenchmarkTest {
     @Test
     fun `a real run's records are written for Python's reader`() {
         val clock = SystemClock()
-        val result = Benchmark(listOf(cpu(1), Lane("tflite-runtime", Accelerator.GPU, 1)), Golden.faces, Plan(seconds = 0.2, pacedSeconds = 0.2), clock) {
+        val result = Benchmark(listOf(cpu(1), Lane(Ran.GPU_ENGINE, Accelerator.GPU, 1)), Golden.faces, Plan(seconds = 0.2, pacedSeconds = 0.2), clock) {
             if (it.accelerator == Accelerator.GPU) throw EngineException("no GPU") else Embedder(Tiny.artifact(), Tiny.graph())
         }.run()
         assertTrue(result.lanes[0].summary!!.calls >= 50)

@@ -18,8 +18,8 @@ object Tiny {
         Artifact.open("tiny-int8.json", change(json).toByteArray()) { Golden.direct(golden.bytes("model")) }
 
     /** Four numbers per face: the two golden faces give the manifest's golden embeddings, every other one its mean. */
-    fun graph(output: TensorInfo = floats("out", 1, 4), ranOn: String = "CPU, XNNPACK 27 of 27 nodes", answer: (ByteBuffer) -> FloatArray = ::golden) =
-        StubGraph(listOf(input), listOf(output), ranOn = ranOn) { listOf(direct(answer(it))) }
+    fun graph(output: TensorInfo = floats("out", 1, 4), ranOn: String = "CPU, XNNPACK 27 of 27 nodes", engine: String = "tflite-runtime", answer: (ByteBuffer) -> FloatArray = ::golden) =
+        StubGraph(listOf(input), listOf(output), engine, ranOn) { listOf(direct(answer(it))) }
 
     fun golden(input: ByteBuffer): FloatArray {
         val faces = Golden.faces.map { Resize.square(it, 80) }
