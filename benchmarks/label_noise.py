@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("crops", type=Path)
     parser.add_argument("networks", type=Path, nargs="+")
     parser.add_argument("--source", default="", help="people whose name begins so; default: everybody")
+    parser.add_argument("--remark", default="", help="what a person saw at the top of the unplanted ranking")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "label-noise.json")
     options = parser.parse_args()
     crops = CropSet.open(options.crops)
@@ -48,6 +49,7 @@ def main() -> None:
         "people": len(people),
         "pictures": len(rows),
         "results": found,
+        "looked at": options.remark,
         "machine": schema.to_json(machine.describe()),
     }
     files.write_json(options.out, record)

@@ -97,6 +97,7 @@ def command(
     from ..photos.cropset import CropSet
     from ..verification import FARS, Plan, read_split
     from . import verify_extras, verify_text, verifying
+    from .verify_select import Choice, choose
 
     extras = verify_extras.Extras(
         Plan(enrolled, photos, draws, seed) if open_set else None,
@@ -109,11 +110,7 @@ def command(
     )
     cropset = CropSet.open(crops)
     parts = None if split is None else read_split(split)
-    if pairs is not None:
-        chosen = verifying.select_file(cropset, pairs, allow_missing)
-    else:
-        people = None if parts is None else tuple(getattr(parts, part.value))
-        chosen = verifying.select_people(cropset, people, seed, per_person)
+    chosen = choose(cropset, Choice(pairs, allow_missing, parts, part.value, per_person), seed)
     network = embedders.load(artifact, engine=engine, threads=threads, self_test=False)  # its failure becomes a reason
     request = verifying.Request(fars=tuple(far or FARS), folds=folds, seed=seed, trained_on=parts, plots=plots)
     measured = verifying.measure(network, cropset, chosen, request)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..photos.cropset import CropSet
-from ..verification import MAX_PAIRS, Pairs, all_pairs, picture_index, read_pairs, sampled_pairs
+from ..verification import MAX_PAIRS, Pairs, Split, all_pairs, picture_index, read_pairs, sampled_pairs
 
 SAMPLED = 1_000_000  # pairs of each kind, at most, when all are more than fit in memory
 
@@ -27,6 +27,38 @@ class Selection:
     missing: tuple[str, ...] = ()  # pictures of the pair file that are not in the crop set
     file_order: bool = False
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options say about which pairs."""
+
+    pairs: Path | None
+    allow_missing: bool
+    split: Split | None
+    part: str
+    per_person: int | None
+
+
+def choose(cropset: CropSet, choice: Choice, seed: int) -> Selection:
+    """The pairs asked for.
+
+    Raises:
+        InputError: options that do not go together, rather than one of them without effect.
+    """
+    if choice.pairs is not None:
+        if choice.per_person is not None:
+            raise InputError("--per-person draws photos of people; with --pairs the file says which. Leave one out.")
+        return select_file(cropset, choice.pairs, choice.allow_missing)
+    if choice.allow_missing:
+        raise InputError(
+            "--allow-missing is about the pictures of a pair file. Give one with --pairs, or leave it out."
+        )
+    if choice.split is None:
+        if choice.part != "test":
+            raise InputError(f"--part {choice.part} names people of a split. Give it with --split.")
+        return select_people(cropset, None, seed, choice.per_person)
+    return select_people(cropset, tuple(getattr(choice.split, choice.part)), seed, choice.per_person)
 
 
 def select_file(cropset: CropSet, file: Path, allow_missing: bool) -> Selection:

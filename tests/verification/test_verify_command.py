@@ -285,6 +285,21 @@ def test_pictures_that_occur_twice_are_told(crops: Path, tmp_path: Path, capsys:
     assert clean["duplicates"]["exact"] == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--per-person", "3", "--pairs", "pairs.txt"], "--per-person draws photos of people"),
+        (["--allow-missing"], "--allow-missing is about the pictures of a pair file"),
+        (["--part", "calibrate"], "--part calibrate names people of a split"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    words: list[str], told: str, crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, err = run(capsys, [network(tmp_path), crops, *words], code=3)
+    assert told in err
+
+
 def test_worst_pairs_as_pictures(crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "worst.html"
     out, _ = run(capsys, [network(tmp_path), crops, "--pairs", pair_file(tmp_path), "--worst", file])
