@@ -152,7 +152,7 @@ def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Seq
 def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str]) -> Outcome:
     person = _known(recognizer, name, request.person)
     known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Any]()
-    fresh = [path for path in photos if not known or _key(path) not in known]
+    fresh = [path for path in photos if not known or not _is_known(_key(path), known)]
     unchanged = len(photos) - len(fresh)
     if not fresh and person is not None:
         return Outcome(name, _as_it_was(recognizer, person), unchanged)
@@ -182,19 +182,29 @@ def _known(recognizer: FaceRecognizer, name: str, person: int | Literal["new"] |
     return same[0] if len(same) == 1 else None
 
 
-def _key(path: str) -> tuple[str, str] | None:
+def _key(path: str) -> tuple[str, str]:
+    """Source and hash; no hash where it cannot be read, which enrolling it will say."""
     try:
         return source_of(path), read(os.fsencode(path), LIMITS)[1]
     except OSError:
-        return None  # enrolling it says what is wrong
+        return source_of(path), ""
+
+
+def _is_known(key: tuple[str, str], known: frozenset[tuple[str, str]]) -> bool:
+    """Whether this very photo is enrolled, under whatever name, and no other photo under this one's name."""
+    source, digest = key
+    hashes = {one for _, one in known}
+    return digest in hashes and all(one == digest for other, one in known if other == source)
 
 
 def _gone(recognizer: FaceRecognizer, outcome: Outcome, home: Path, photos: Sequence[str]) -> tuple[str, ...]:
+    """Enrolled photos from below a folder of which neither name nor content is there any more."""
     assert outcome.enrolment is not None
-    here = {source_of(path) for path in photos}
+    keys = [_key(path) for path in photos]
+    sources, hashes = {source for source, _ in keys}, {digest for _, digest in keys}
     inside = source_of(home) + os.sep
-    sources = {source for source, _ in recognizer.photos_of(outcome.enrolment.person)}
-    return tuple(sorted(source for source in sources if source.startswith(inside) and source not in here))
+    known = recognizer.photos_of(outcome.enrolment.person)
+    return tuple(sorted(s for s, h in known if s.startswith(inside) and s not in sources and h not in hashes))
 
 
 def _prune(recognizer: FaceRecognizer, outcome: Outcome, gone: Sequence[str]) -> int:

@@ -1,0 +1,205 @@
+"""`edge-facenet enroll` as a person types it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tiny
+from faces_world import Done, face, needs_models, photo, save, scene
+
+from edge_facenet.errors import CameraLost
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def ready() -> None:
+    needs_models()
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Path:
+    return tmp_path / "people é.db"
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Path:
+    """Two people, two photos each; a text, a file that belongs to nobody."""
+    folder = tmp_path / "family"
+    for name, person in (("Zoë Ś", 1), ("Bob 😀", 2)):
+        (folder / name / "old").mkdir(parents=True)
+        shutil.copy(photo(person, 1), folder / name / "1.pgm")
+        shutil.copy(photo(person, 2), folder / name / "old" / "2.pgm")
+    (folder / "Zoë Ś" / "notes.txt").write_text("hello")
+    (folder / "me.txt").write_text("hello")
+    return folder
+
+
+def test_photos_and_folders_of_one_person(call: Call, gallery: Path, family: Path) -> None:
+    done = call("enroll", "O'Brien", photo(1, 3), family / "Zoë Ś", "--gallery", gallery)
+    assert done.code == 0, done.err
+    assert "O'Brien (id 1, new): 3 added; 3 photos in all" in done.out
+    assert "not pictures: " in done.out and "notes.txt" in done.out
+    assert f"Gallery: {gallery} (1 person)" in done.out
+    again = call("enroll", "O'Brien", photo(1, 3), "--gallery", gallery, "--json").lines[0]
+    assert (again["added"], again["unchanged"], again["embeddings"], again["created"]) == (0, 1, 3, False)
+    named = call("identify", photo(1, 7), "--gallery", gallery, "--json").lines
+    assert [line["name"] for line in named] == ["O'Brien"]
+
+
+def test_c026_asks_which_face(call: Call, gallery: Path, synthetic, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = save(scene((synthetic.face(1, 200), 60, 140), (synthetic.face(2, 120), 420, 180)), tmp_path / "two.png")
+    done = call("enroll", "Anna", path, "--gallery", gallery)
+    assert done.code == 3 and done.out == "" and done.err.count("\n") == 1
+    assert "2 faces: 1 at " in done.err and "; 2 at " in done.err and "--face N" in done.err and "--largest" in done.err
+    assert not gallery.exists()
+    assert len(call("identify", path, "--gallery", gallery, "--json").lines) == 2
+    assert call("enroll", "Small", path, "--face", 2, "--gallery", gallery).code == 0
+    assert call("enroll", "Large", path, "--largest", "--gallery", gallery).code == 0
+    assert [line["name"] for line in call("identify", path, "--gallery", gallery, "--json").lines] == ["Large", "Small"]
+
+
+def test_a_folder_of_people_and_again(call: Call, gallery: Path, family: Path) -> None:
+    first = call("enroll", "--from", family, "--gallery", gallery, "--json")
+    assert first.code == 0 and "me.txt" in first.err
+    assert [(line["name"], line["added"]) for line in first.lines] == [("Bob 😀", 2), ("Zoë Ś", 2)]
+    assert [len(line["left_out"]) for line in first.lines] == [0, 1]
+    again = call("enroll", "--from", family, "--gallery", gallery, "--json")
+    assert [(line["unchanged"], line["added"], line["created"]) for line in again.lines] == [(2, 0, False)] * 2
+
+
+def test_c125_a_photo_replaced_under_the_same_name(call: Call, gallery: Path, synthetic, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first, second = (scene((synthetic.face(k, 200), 220, 140)) for k in (1, 2))
+    path = save(first, tmp_path / "album" / "Anna" / "p1.bmp")  # BMP: equal sizes
+    about = path.stat()
+    call("enroll", "--from", tmp_path / "album", "--gallery", gallery)
+    save(second, path)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (about.st_size, about.st_mtime_ns)
+    (again,) = call("enroll", "--from", tmp_path / "album", "--gallery", gallery, "--json").lines
+    assert (again["added"], again["replaced"], again["unchanged"], again["embeddings"]) == (1, 1, 0, 1)
+    (seen,) = call("identify", path, "--gallery", gallery, "--json").lines
+    assert seen["name"] == "Anna" and seen["similarity"] == pytest.approx(1.0, abs=1e-5)
+    save(first, tmp_path / "first.bmp")
+    (other,) = call("identify", tmp_path / "first.bmp", "--gallery", gallery, "--json").lines
+    assert other["similarity"] < 0.99  # what was there before is gone
+
+
+def test_two_photos_that_change_places_and_one_that_goes(call: Call, gallery: Path, family: Path) -> None:
+    a, b = family / "Bob 😀" / "1.pgm", family / "Bob 😀" / "old" / "2.pgm"
+    call("enroll", "--from", family, "--gallery", gallery)
+    content = a.read_bytes()
+    a.write_bytes(b.read_bytes())
+    b.write_bytes(content)
+    swapped = call("enroll", "--from", family, "--gallery", gallery, "--json").lines[0]
+    assert swapped["embeddings"] == 2 and swapped["error"] is None
+    a.unlink()
+    b.rename(a)  # of the two, the one that goes is known under the other's name
+    call("enroll", "--from", family, "--gallery", gallery)
+    renamed = call("enroll", "--from", family, "--prune", "--gallery", gallery, "--json").lines[0]
+    assert renamed["embeddings"] == 1 and renamed["unchanged"] == 1
+    shutil.copy(photo(2, 5), b)
+    call("enroll", "--from", family, "--gallery", gallery)
+    b.unlink()
+    gone = call("enroll", "--from", family, "--gallery", gallery)
+    assert "no longer in the folder (--prune forgets them)" in gone.out
+    pruned = call("enroll", "--from", family, "--prune", "--gallery", gallery, "--json").lines[0]
+    assert (pruned["pruned"], pruned["gone"], pruned["embeddings"]) == (1, [], 1)
+    assert "1 unchanged; 1 photo in all" in call("enroll", "--from", family, "--gallery", gallery).out
+
+
+def test_one_bad_photo_of_one_person(call: Call, gallery: Path, family: Path) -> None:
+    save(scene(), family / "Bob 😀" / "grey.png")
+    done = call("enroll", "--from", family, "--gallery", gallery)
+    assert done.code == 3
+    assert "Nothing was enrolled for Bob 😀: " in done.out and "no face found" in done.out
+    assert "Zoë Ś (id 1, new): 2 added" in done.out and "(1 person)" in done.out
+    for added in ("2 added", "2 unchanged"):
+        skipped = call("enroll", "--from", family, "--gallery", gallery, "--skip-bad")
+        assert skipped.code == 0 and f"): {added}; 2 photos in all" in skipped.out and "left out: " in skipped.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("enroll", "Anna"), 7, "Give NAME and PHOTOS, or NAME and --camera SOURCE, or --from FOLDER alone."),
+        (("enroll",), 7, "Give NAME and PHOTOS"),
+        (("enroll", "Anna", "a.jpg", "--from", "x"), 7, "Give NAME and PHOTOS"),
+        (("enroll", "--from", "x", "--largest"), 7, "do not go with --from"),
+        (("enroll", "Anna", "a.jpg", "--prune"), 7, "it needs --from"),
+        (("enroll", "Anna", "gone.jpg"), 3, "gone.jpg: cannot be read: No such file or directory"),
+        (("enroll", "--from", "gone"), 3, "There is no folder"),
+        (("enroll", "Anna", "letter.jpg"), 3, "letter.jpg: This is text, not a picture"),
+        (("enroll", "Anna", "empty"), 3, "There is no photo in the folder empty"),
+        (("enroll", "--from", "empty"), 3, "has no sub-folder"),
+        (("enroll", "Anna", "grey.png"), 3, "grey.png: no face found"),
+        (("enroll", "a\nb", "face.png"), 3, "A name has 1 to"),
+        (("enroll", "Anna", "face.png", "--rule", "face=9"), 7, 'there is no rule "face"'),
+        (("enroll", "Anna", "face.png", "--rule", "yaw=x"), 7, "--rule takes KEY=NUMBER"),
+        (("enroll", "Anna", "face.png", "--rule", "face_px=999"), 3, "at least 999 needed"),
+        (("enroll", "Anna", "face.png", "--model", "nothing"), 4, "nothing"),
+        (("enroll", "Anna", "face.png", "--size", "big", "--camera", "camera:0"), 7, "--size takes"),
+    ],
+)
+def test_faults_end_as_one_sentence(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("letter.jpg").write_text("Dear Bob")
+    Path("empty").mkdir()
+    save(scene(), Path("grey.png"))
+    save(face(1, 1), Path("face.png"))
+    done = call(*words, "--gallery", "g.db")
+    assert done.code == code
+    assert says in done.err and done.out == "" and not Path("g.db").exists()
+    assert done.err.startswith("edge-facenet: ") and done.err.count("\n") == 1
+
+
+def test_a_camera_that_is_not_there(call: Call, gallery: Path) -> None:
+    done = call("enroll", "Anna", "--camera", "/dev/video999", "--gallery", gallery)
+    assert done.code == CameraLost.exit_code and "there is no /dev/video999" in done.err and not gallery.exists()
+
+
+def test_a_gallery_of_another_model(call: Call, gallery: Path, tmp_path: Path) -> None:
+    call("enroll", "Anna", photo(1, 1), "--gallery", gallery)
+    other = tiny.artifact(tmp_path / "models")
+    done = call("enroll", "Anna", photo(1, 1), "--gallery", gallery, "--model", other)
+    assert done.code == 4 and "another network" in done.err and "gallery migrate" in done.err
+
+
+def video(path: Path, frames: list[np.ndarray], rate: float = 10.0) -> Path:
+    """A Motion-JPEG file."""
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (width, height))
+    assert writer.isOpened()
+    for frame in frames:
+        writer.write(frame[..., ::-1])
+    writer.release()
+    return path
+
+
+def test_from_a_camera(call: Call, gallery: Path, tmp_path: Path) -> None:
+    """A video stands for the camera: nobody, two people, then one person for two seconds."""
+    two = scene((face(1, 1, 2), 20, 100), (face(2, 1, 2), 400, 100))
+    alone = [scene((face(1, 1 + k // 7, 2), 220 + k, 100)) for k in range(20)]
+    path = video(tmp_path / "door.avi", [scene()] * 3 + [two] * 3 + alone)
+    done = call("enroll", "Anna", "--camera", path, "--count", 2, "--gallery", gallery)
+    assert done.code == 0, done.err
+    hints = done.err.splitlines()
+    assert hints[0] == "no face in the picture" and hints[1].startswith("2 faces in the picture")
+    assert hints[-1].startswith("picture 2 of 2") and "2 added" in done.out
+    assert call("identify", photo(1, 8), "--gallery", gallery, "--json").lines[0]["name"] == "Anna"
+    nobody = call("enroll", "Bob", "--camera", video(tmp_path / "empty.avi", [scene()] * 5), "--gallery", gallery)
+    assert nobody.code == 3 and "no picture of" in nobody.err and "last: no face in the picture" in nobody.err
+
+
+def test_help_says_that_there_is_no_liveness(call: Call) -> None:
+    for name in ("enroll", "identify", "compare"):
+        text = " ".join(call(name, "--help").out.replace("│", " ").split())
+        assert "no liveness detection" in text and "Example" in text
