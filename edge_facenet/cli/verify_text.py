@@ -12,6 +12,8 @@ from ..verification.probes import EYES
 from ..verification.text import describe, describe_transfer, span, table
 from .verifying import Elsewhere, Report
 
+PROBE_FAR = 1e-3  # a phone's own; lower ones hang on single pairs in small sets
+
 
 def as_json(report: Report) -> str:
     """One JSON object."""
@@ -60,10 +62,10 @@ def describe_open_set(found: Identification) -> list[str]:
 
 
 def describe_probes(found: ProbeTable) -> list[str]:
-    """One row per kind of probe, at the lowest rate that the pairs support."""
+    """One row per kind of probe, at PROBE_FAR, or the lowest rate that the pairs support."""
     if not found.rows[0].at:
         return [f"Hard probes: not measurable, {found.impostor:,} impostor pairs support no rate."]
-    far = min(point.far for point in found.rows[0].at)
+    far = max(min(point.far for point in found.rows[0].at), PROBE_FAR)
     rows = [("second side", "accuracy %", "EER %", "VAL %", "TAR %", "95 % interval", "FAR")]
     for row in found.rows:
         point = next(p for p in row.at if p.far == far)
@@ -92,7 +94,6 @@ def describe_elsewhere(thresholds: Thresholds, sources: Sequence[Elsewhere]) -> 
     rows: list[tuple[str, ...]] = [
         ("nominal FAR", "cosine above", "source", "FAR there", "95 % interval", "times", "TAR %", "95 % interval")
     ]
-    lines = []
     for place, nominal in enumerate(thresholds.at):
         if nominal.cosine is None:
             rows.append((f"{nominal.far:g}", nominal.note or "not derived", "", "", "", "", "", ""))
@@ -101,12 +102,11 @@ def describe_elsewhere(thresholds: Thresholds, sources: Sequence[Elsewhere]) -> 
         rows.append((f"{nominal.far:g}", f"{nominal.cosine:.4f}", "nominal", f"{nominal.far:g}", "", "1", tar, ""))
         for source in sources:
             rows.append(_elsewhere_row(source.source, source.points[place]))
-            lines += _broken_promise(source, source.points[place])
     head = f"Thresholds derived on {thresholds.source} ({thresholds.identities} people), carried to other photos:"
     counts = [
         f"  {s.source}: {s.people:,} people, {s.genuine:,} genuine and {s.impostor:,} impostor pairs" for s in sources
     ]
-    return [head, *counts, *table(rows), *lines]
+    return [head, *counts, *table(rows), *(line for s in sources for line in _broken_promises(s))]
 
 
 def _elsewhere_row(name: str, t: Transfer) -> tuple[str, ...]:
@@ -125,12 +125,20 @@ def _elsewhere_row(name: str, t: Transfer) -> tuple[str, ...]:
     )
 
 
-def _broken_promise(source: Elsewhere, t: Transfer) -> list[str]:
-    if t.far is None or t.far_interval is None or t.far_interval[0] <= t.nominal_far:
+def _broken_promises(source: Elsewhere) -> list[str]:
+    """Where the interval excludes the nominal rate, from above."""
+    broken = [
+        t.far / t.nominal_far
+        for t in source.points
+        if t.far is not None and t.far_interval is not None and t.far_interval[0] > t.nominal_far
+    ]
+    if not broken:
         return []
+    least, most = f"{min(broken):.1f}", f"{max(broken):.1f}"
+    times = least if least == most else f"{least} to {most}"
     return [
-        f"On {source.source} strangers pass {t.far / t.nominal_far:.1f} times as often as FAR {t.nominal_far:g} promises: for "
-        "photos of that kind derive thresholds on such photos, or take the next stricter one."
+        f"On {source.source} strangers pass {times} times as often as promised: for photos of that kind derive thresholds on "
+        "such photos (--thresholds), or take a stricter one."
     ]
 
 

@@ -39,12 +39,20 @@ class Duplicates:
         """A remark per kind found."""
         shown = "; ".join(f"{t.a} and {t.b} ({t.likeness:.3f})" for t in self.examples)
         kinds = (
-            (self.exact, "pairs of equal pictures under one name"),
-            (self.exact_other_name, "pairs of equal pictures under two names"),
-            (self.near, "pairs of near duplicates under one name, which make the figures better than they are"),
-            (self.near_other_name, f"pairs of near duplicates under two names, wrongly named or one person: {shown}"),
+            (self.exact, "pairs of equal pictures under one name", ""),
+            (
+                self.exact_other_name,
+                "pairs of equal pictures under two names",
+                "" if self.near_other_name else f", {shown}",
+            ),
+            (self.near, "pairs of near duplicates under one name, which flatter the figures", ""),
+            (
+                self.near_other_name,
+                "pairs of near duplicates under two names, a wrong name or one person",
+                f", {shown}",
+            ),
         )
-        return tuple(f"{number:,} {what}" for number, what in kinds if number)
+        return tuple(f"{what}: {number:,}{more}" for number, what, more in kinds if number)
 
 
 def duplicates(
