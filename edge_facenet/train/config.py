@@ -17,7 +17,7 @@ from ..schema import doc, from_json, nearest, to_json
 from .holdout import Quota
 from .jitter import JitterConfig
 
-FREE = ("save_every", "log_every", "look_every", "distil.bank", "distil.teachers")
+FREE = ("save_every", "log_every", "look_every", "tensorboard", "distil.bank", "distil.teachers")
 """Keys that never change the weights; a run may go on with other values of these. (Teachers may have moved; whether they
 are still the same ones, their bank knows.)"""
 
@@ -180,6 +180,7 @@ class TrainConfig:
     save_every: int = doc("steps between checkpoints", 200)
     log_every: int = doc("steps between rows of log.csv", 20)
     look_every: int = doc("steps between verifications on the calibrate people; 0 = never", 0)
+    tensorboard: bool = doc("curves and histograms of distances for TensorBoard, in the run's folder", False)
 
     def __post_init__(self) -> None:
         for name, value in _counts(self).items():

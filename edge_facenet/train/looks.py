@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..verification import all_pairs, evaluate_embeddings
+from ..verification import Pairs, all_pairs, cosines, evaluate_embeddings
 from .course import Crops
 from .embedding import embed
 
@@ -23,18 +24,24 @@ class Look:
         rows = [crops.rows_of([name]) for name in people]
         labels = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
         chosen = np.concatenate([np.zeros(0, np.int64), *rows])[:MOST_ROWS]
-        self._pairs = all_pairs(labels[:MOST_ROWS])
+        self.pairs: Pairs = all_pairs(labels[:MOST_ROWS])
+        self._newest: Any = None
         self._pixels = crops.cut(chosen, size) if self.possible else None
 
     @property
     def possible(self) -> bool:
         """Whether there are both genuine and impostor pairs."""
-        return 0 < self._pairs.genuine < len(self._pairs)
+        return 0 < self.pairs.genuine < len(self.pairs)
 
     def figures(self, network: Any) -> dict[str, float]:
         """ "val_accuracy" (balanced, %) and `RATES` (share; absent when the pairs are too few); {} if impossible."""
         if self._pixels is None:
             return {}
-        found = evaluate_embeddings(embed(network, self._pixels), self._pairs, balanced=True)
+        self._newest = embed(network, self._pixels)
+        found = evaluate_embeddings(self._newest, self.pairs, balanced=True)
         shares = {point.far: point.val for point in found.val if point.val is not None}
         return {"val_accuracy": found.accuracy, **{name: shares[far] for name, far in RATES.items() if far in shares}}
+
+    def cosines(self) -> npt.NDArray[np.float64]:
+        """(pairs,) of the network that was looked at last; empty before the first look."""
+        return np.empty(0) if self._newest is None else cosines(self._newest, self.pairs)

@@ -21,6 +21,7 @@ from ..budget import Budget
 from ..errors import GateError
 from ..verification import Split
 from . import backbones, backend, checkpoint, costs, feed, objectives, packed, runs
+from .board import Board
 from .config import TrainConfig
 from .course import Batch, Course, Crops
 from .grow import fitted
@@ -94,6 +95,7 @@ class _Session:
 
         config = course.config
         self.saved_at = 0
+        self.board: Board | None = None
         self.course, self.config, self.listeners, self.vessel = course, config, listeners, network
         self.objective = objectives.build(course)
         twin = training_twin(network, config.precision, fused=config.fused_norm)
@@ -106,6 +108,7 @@ class _Session:
     def run_to_end(self, saved: checkpoint.Saved | None) -> Result:
         start, end = self._restored(saved), self.config.steps
         self.monitor.begin(start)
+        self.board = Board(self.course.run, start) if self.config.tensorboard else None
         made = feed.ahead(self.objective.batch, start, end)
         with contextlib.closing(self.objective), made as batches, self._stopping(), _stop_asked() as stop_asked:
             self._announce(start)
@@ -116,6 +119,8 @@ class _Session:
                         self._save(step + 1)
                     raise KeyboardInterrupt
                 self._announce(step + 1)
+        if self.board:
+            self.board.close()
         speed, figures = self.monitor.summary()
         return Result(self.course.run, end, start, speed, figures, self.course.split)
 
@@ -155,18 +160,24 @@ class _Session:
         self.learner.optimizer.learning_rate.assign(speed)
         logs = self.learner.train_on_batch(batch, return_dict=True)
         self.monitor.after(done, {name: float(value) for name, value in logs.items()}, len(batch["image"]))
-        looked = self._look() if due[config.look_every] else {}
+        looked = self._look(done) if due[config.look_every] else {}
         if due[config.log_every] or looked:
-            self.listeners.on_status(self.monitor.row(done, speed, looked))
+            status = self.monitor.row(done, speed, looked)
+            self.listeners.on_status(status)
+            if self.board:
+                self.board.row(done, speed, status.figures)
         if due[config.save_every]:
             self._save(done, looked.get("val_accuracy"))
         self.listeners.on_progress(done, config.steps)
 
-    def _look(self) -> Figures:
+    def _look(self, done: int) -> Figures:
         if self.look is None:
             return {}
         network = self._current() if self.learner.average is None else self.learner.average
-        return {**self.look.figures(network), **self.objective.look(network)}
+        figures = self.look.figures(network)
+        if self.board and self.look.possible:
+            self.board.distances(done, self.look.cosines(), self.look.pairs.same)
+        return {**figures, **self.objective.look(network)}
 
     def _save(self, done: int, accuracy: float | None = None) -> None:
         if not all(np.isfinite(weight).all() for weight in self.learner.network.get_weights()):

@@ -136,6 +136,25 @@ def test_another_configuration_is_refused_by_key(undisturbed: Path, eight_people
         trainer.train(eight_people, undisturbed, tiny(8, *EVERYTHING, "optimizer.learning_rate=0.01"))
 
 
+def test_tensorboard_holds_curves_and_distances(run: Path, eight_people: CropSet) -> None:
+    """Read back out of the event files; a resumed run goes on in the same folder."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    trainer.train(eight_people, run, tiny(4, "tensorboard=true", "look_every=2", "objective=triplet"))
+    found: dict[str, list[int]] = {}
+    for path in (run / "tensorboard").iterdir():
+        data, at = path.read_bytes(), 0
+        while at < len(data):  # length (8 bytes), its checksum (4), the event, its checksum (4)
+            length = int.from_bytes(data[at : at + 8], "little")
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append(event.step)
+    assert {"loss", "active_triplets", "mean_cosine", "learning_rate", "val_accuracy"} <= found.keys()
+    assert found["loss"] == [1, 2, 3, 4]
+    assert found["squared_distance/one_person"] == found["squared_distance/two_people"] == [2, 4]
+
+
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before(run: Path, eight_people: CropSet) -> None:
     """The heads' weights are poisoned after step 5; step 6 stops, step 4 stays and is what is loaded."""
     session: list[Any] = []
