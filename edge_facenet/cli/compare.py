@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,14 +33,13 @@ def command(
     Example: edge-facenet compare passport.jpg selfie.jpg --far 0.0001
     """
     from edge_facenet.recognise import RecognizerOptions
-    from edge_facenet.schema import to_json
 
     options = RecognizerOptions(rules=people.rules_of(rule), engine=engine, threads=threads)
     recognizer = people.open_recognizer(model, False, options)
     default: Literal["largest"] | None = "largest" if largest else None
     found = recognizer.compare(a, b, far, faces=(face_a or default, face_b or default))
     if json:
-        people.Out().values(**to_json(found))
+        people.Out().values(**dataclasses.asdict(found))
         return
     verdict, relation = ("The same person", "above") if found.same else ("Not the same person", "not above")
     typer.echo(

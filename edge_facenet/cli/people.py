@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -83,8 +84,6 @@ def rules_of(changes: Sequence[str] | None) -> QualityRules:
     Raises:
         ConfigError: no such rule, or no number.
     """
-    import dataclasses
-
     from edge_facenet.errors import ConfigError
     from edge_facenet.photos.quality import QualityRules
     from edge_facenet.schema import nearest
@@ -156,11 +155,8 @@ def face_text(number: int, face: Seen, names: Names, *, why: bool) -> str:
 
 
 def face_values(face: Seen) -> dict[str, Any]:
-    """One face for JSON."""
-    from edge_facenet.schema import to_json
-
-    values: dict[str, Any] = to_json(face)
-    return values
+    """One face for JSON; what there is none of is null."""
+    return dataclasses.asdict(face)
 
 
 def box_text(box: Box) -> str:
