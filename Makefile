@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SWIFTSHADER := build/swiftshader
 STAMP := $(VENV)/.installed-$(shell cat constraints.txt requirements-dev.txt pyproject.toml models/pyproject.toml | sha256sum | cut -c1-12)
 
-.PHONY: help install models demo test test-android lint typecheck check core-install test-lowest soak clean
+.PHONY: help install models demo test test-android lint typecheck check core-install test-lowest test-pi soak clean
 
 help:
 	@echo "make demo       photos -> crops -> training -> five artifacts -> report, on the ORL faces ($(OUT)/report.html)"
@@ -19,6 +19,7 @@ help:
 	@echo "make check      all of these and the core-only install: what CI runs"
 	@echo "make test-lowest  the device side with the lowest versions we promise"
 	@echo "make test-android  compile, test, sign and check the Android app without an SDK (JDK 17, Maven; first run: 0.8 GB)"
+	@echo "make test-pi    the device side on an emulated Raspberry Pi 4, and docs/pi.md line by line"
 	@echo "make soak       kill loops and fuzzing, long; results go to benchmarks/results/"
 	@echo "make clean      remove what these targets made"
 
@@ -67,12 +68,18 @@ check: lint typecheck test core-install
 core-install: $(STAMP)
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python
 
+# An emulated Raspberry Pi 4 (Debian Bookworm arm64 under qemu, in build/pi): the same answers as here, the device tests,
+# the commands, and docs/pi.md line by line. Builds what is missing; says so and leaves with 77 where it cannot.
+test-pi: models
+	bash tests/pi/build.sh build/pi $(BIN)/python
+	EDGE_FACENET_PI=build/pi $(BIN)/python -m pytest tests/pi -n $(JOBS) --dist loadfile --timeout 900 --durations 8
+
 test-lowest:
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest
 
 # Kotlin on the JVM, the app under Robolectric, an APK: Maven does it, from the released models and those of `make models`.
 test-android: models
-	$(BIN)/python android_demo/tools/build.py
+	$(BIN)/python android_demo/tools/build.py $(if $(MODELS),package "-Dmodels=$(MODELS)")
 
 soak: models
 	$(BIN)/python -m pytest -m soak --timeout 3600 --durations 0

@@ -4,7 +4,7 @@ plugins {
 
 val assets = layout.buildDirectory.dir("edge-facenet-assets")
 
-// The released models and the face models of `edge-facenet setup`, with the sha256 of each. Another model: -Pmodel=face-int8.json
+// The released models and the face models of `edge-facenet setup`, with the sha256 of each. Others: -Pmodel=PATH,PATH
 val collectAssets by tasks.registering(Exec::class) {
     val python = providers.gradleProperty("python").orElse(rootDir.resolve("../.venv/bin/python").path)
     val model = providers.gradleProperty("model")
@@ -12,7 +12,7 @@ val collectAssets by tasks.registering(Exec::class) {
         add(python.get())
         add(rootDir.resolve("tools/assets.py").path)
         add(assets.get().asFile.path)
-        model.orNull?.split(",")?.forEach { addAll(listOf("--model", it)) }
+        model.orNull?.split(",")?.forEach { addAll(listOf("--model", rootDir.resolve(it).path)) }
     })
     outputs.dir(assets)
     outputs.upToDateWhen { false } // the script looks for itself, and leaves alone what is right
