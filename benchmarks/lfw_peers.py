@@ -192,8 +192,9 @@ def _table(network: Path, folders: dict[str, Path], pairs_file: Path) -> dict[st
         with bar(f"{network.stem}, {name}", unit="crops") as on_progress:
             embeddings = verifying.embed_all(embedder, crops, chosen.rows, on_progress)
         rows[name], decided[name] = _judged(embeddings, chosen.pairs)
-    for name, row in rows.items():
-        row["against mesh"] = _against(decided[PRODUCT], decided[name])
+    for name in folders:
+        if name != PRODUCT:
+            rows[name]["against mesh"] = _against(decided[PRODUCT], decided[name])
     return {"sha256": embedder.manifest.sha256, "pixels": schema.to_json(embedder.manifest.pixels), "rows": rows}
 
 
