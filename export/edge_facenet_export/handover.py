@@ -101,10 +101,11 @@ def _phone(manifest: Path, described: Manifest) -> list[str]:
 
 def _pi(manifest: Path, described: Manifest) -> list[str]:
     return [
-        "On the Pi (64-bit system): python3 -m venv v && . v/bin/activate && pip install edge-facenet",
-        f'Python: import edge_facenet; embedder = edge_facenet.load("{manifest.name}"); rows = embedder.embed(crops)',
-        f"crops: (n, s, s, 3) uint8 RGB, aligned to {described.template}. {_decision(described)}",
-        f"Is it the same there? `edge-facenet bench {manifest.name}` runs the self-test and measures this very machine.",
+        "On the Pi (64-bit system): a virtual environment with edge-facenet's wheel, as its docs/pi.md says; this folder beside it.",
+        "Recognise: edge-facenet enroll ANNA PHOTOS --model FOLDER, then edge-facenet identify PHOTO --model FOLDER (FOLDER: this one).",
+        f'Python: edge_facenet.load("{manifest.name}").embed(crops), crops (n, s, s, 3) uint8 RGB, aligned to {described.template}. '
+        + _decision(described),
+        f"Arrived whole? sha256sum -c {SUMS}. The same there? edge-facenet bench {manifest.name} tests itself and measures that machine.",
     ]
 
 

@@ -167,7 +167,9 @@ def test_pi_sh_makes_the_folder_a_pi_takes(world: World, tmp_path: Path) -> None
     done = subprocess.run(words, env={**os.environ, "PYTHON": str(shim)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     check_folder(tmp_path / "pi", "small-int8")
-    assert "pip install edge-facenet" in (tmp_path / "pi/README.txt").read_text()
+    note = (tmp_path / "pi/README.txt").read_text()
+    assert "docs/pi.md" in note and "edge-facenet identify PHOTO --model FOLDER" in note
+    assert "PyPI" not in note and "pip install edge-facenet" not in note, "they are not on PyPI yet"
 
 
 def test_the_scripts_say_how_they_are_used(tmp_path: Path) -> None:

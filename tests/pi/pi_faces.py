@@ -25,6 +25,7 @@ def fill(folder: Path) -> None:
     (folder / "bodies").mkdir()
     (folder / "bodies" / "int8.tflite").write_bytes(_tflite_body())
     (folder / "bodies" / "int8.onnx").write_bytes(_onnx_body())
+    _handed(folder / "handed")
 
 
 def _pictures(folder: Path, people: range) -> list[Path]:
@@ -83,6 +84,20 @@ def _photos(folder: Path) -> None:
     sheet.paste(second, (220, 120))
     sheet.save(photos / "two.jpg", quality=90)
     shutil.copy(folder / "people" / "s1" / "4.jpg", photos / "orl.jpg")
+
+
+def _handed(folder: Path) -> None:
+    """The folder that `export/pi.sh` makes, of the released network."""
+    from edge_facenet_export.handover import hand_over
+    from edge_facenet_models import path
+
+    from edge_facenet.manifest import read
+
+    manifest = path("mobile")
+    folder.mkdir()
+    for file in (manifest, manifest.parent / read(manifest).file):
+        shutil.copy(file, folder)
+    hand_over("pi", folder / manifest.name)
 
 
 def _model(recipe: str, kind: str) -> bytes:
