@@ -47,16 +47,15 @@ def command(
 ) -> None:
     """Make people known: by photos, by a camera, or a whole folder of people at once.
 
-    Five photos in different light and pose are a good start. A photo with no face, with several faces, or too small,
-    blurred, dark or turned away is refused with the reason, and then nothing of that person is written (--skip-bad: the
-    others are). Run it again and only what is new is looked at: unchanged photos are known by their hash, a photo replaced
-    under the same name replaces its older embedding. Only embeddings are kept, no pictures, unless you give --keep-crops.
+    Five photos in different light and pose are a good start. A photo without a face, with several, or too small, blurred,
+    dark or turned away is refused with the reason; nothing of that person is then written, unless you give --skip-bad. Run
+    it again and only what is new is looked at: unchanged photos are known by their hash, a photo replaced under its name
+    replaces its older embedding. Embeddings alone are kept, no pictures, unless you give --keep-crops.
 
-    With --from, each sub-folder is one person; the others are enrolled when one is refused, and the command leaves with 3.
-    There is no liveness detection: a photograph of a face passes for the face.
+    With --from, others are enrolled when one person is refused; the command then leaves with 3. There is no liveness
+    detection: a photograph of a face passes for the face.
 
-    Examples: edge-facenet enroll Anna anna1.jpg anna2.jpg; edge-facenet enroll Anna --camera camera:0;
-    edge-facenet enroll --from family
+    Examples: edge-facenet enroll Anna a.jpg b.jpg; edge-facenet enroll Anna --camera camera:0; edge-facenet enroll --from family
     """
     from edge_facenet.cameras import CameraOptions
     from edge_facenet.recognise import RecognizerOptions
@@ -64,17 +63,9 @@ def command(
     from . import enrolling
 
     width, height = people.size_of(size)
+    ways = enrolling.Ways(tuple(photos or ()), folder, camera, count, seconds)
     request = enrolling.Request(
-        name=name,
-        photos=tuple(photos or ()),
-        folder=folder,
-        camera=camera,
-        count=count,
-        seconds=seconds,
-        face="largest" if largest else face,
-        person="new" if new else person,
-        skip_bad=skip_bad,
-        prune=prune,
+        name, ways, "largest" if largest else face, "new" if new else person, skip_bad=skip_bad, prune=prune
     )
     frames = CameraOptions(width, height, rotate=rotate, on_event=lambda event: people.note(event.message))
     options = RecognizerOptions(

@@ -32,27 +32,36 @@ SPACING_S = 0.7
 
 
 @dataclass(frozen=True)
-class Request:
-    """What was typed."""
+class Ways:
+    """Where faces come from: one of the first three."""
 
-    name: str | None
     photos: tuple[Path, ...] = ()
     folder: Path | None = None
     camera: str | None = None
     count: int = 5
+    """Pictures of a camera."""
     seconds: float = 60.0
+    """Patience with a camera."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed."""
+
+    name: str | None
+    ways: Ways
     face: int | Literal["largest"] | None = None
     person: int | Literal["new"] | None = None
     skip_bad: bool = False
     prune: bool = False
 
     def __post_init__(self) -> None:
-        ways = [bool(self.photos), self.folder is not None, self.camera is not None]
-        if sum(ways) != 1 or (self.name is None) != (self.folder is not None):
+        chosen = [bool(self.ways.photos), self.ways.folder is not None, self.ways.camera is not None]
+        if sum(chosen) != 1 or (self.name is None) != (self.ways.folder is not None):
             raise ConfigError("Give NAME and PHOTOS, or NAME and --camera SOURCE, or --from FOLDER alone.")
-        if self.folder is not None and (self.face is not None or self.person is not None):
+        if self.ways.folder is not None and (self.face is not None or self.person is not None):
             raise ConfigError("--face, --largest, --person and --new are about one person: they do not go with --from.")
-        if self.prune and self.folder is None:
+        if self.prune and self.ways.folder is None:
             raise ConfigError("--prune compares a folder with the gallery: it needs --from.")
 
 
@@ -75,10 +84,10 @@ class Outcome:
 def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, as_json: bool) -> int:
     """Enroll; the exit code: 0, or 3 when somebody of --from was refused."""
     out = Out()
-    if request.folder is not None:
-        outcomes = _folder(recognizer, request, request.folder)
-    elif request.camera is not None:
-        outcomes = iter([_camera(recognizer, request, request.camera, frames)])
+    if request.ways.folder is not None:
+        outcomes = _folder(recognizer, request, request.ways.folder)
+    elif request.ways.camera is not None:
+        outcomes = iter([_camera(recognizer, request, request.ways.camera, frames)])
     else:
         outcomes = iter([_photos(recognizer, request)])
     code = 0
@@ -100,7 +109,7 @@ def _photos(recognizer: FaceRecognizer, request: Request) -> Outcome:
     """NAME and PHOTOS: refusals are errors."""
     assert request.name is not None
     photos, left_out = list[str](), list[str]()
-    for path in request.photos:
+    for path in request.ways.photos:
         if path.is_dir():
             found, others = _pictures(path)
             if not found:
@@ -156,7 +165,7 @@ def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequen
     unchanged = len(photos) - len(fresh)
     if not fresh and person is not None:
         return Outcome(name, _as_it_was(recognizer, person), unchanged)
-    bar = progress(f"Enrolling {name}", "photos") if request.folder is None else contextlib.nullcontext(None)
+    bar = progress(f"Enrolling {name}", "photos") if request.ways.folder is None else contextlib.nullcontext(None)
     try:
         with bar as on_progress:
             counted = fresh if on_progress is None else _counted(fresh, on_progress)
@@ -225,7 +234,7 @@ def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: Cam
     said = ""
     with open_source(name, frames) as source:
         for frame in source.frames():
-            if frame.seconds > request.seconds or len(taken) >= request.count:
+            if frame.seconds > request.ways.seconds or len(taken) >= request.ways.count:
                 break
             if frame.seconds < due:
                 continue
@@ -233,7 +242,7 @@ def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: Cam
             if not hint:
                 taken.append(frame.pixels)
                 due = frame.seconds + SPACING_S
-                hint = f"picture {len(taken)} of {request.count}; turn your head a little"
+                hint = f"picture {len(taken)} of {request.ways.count}; turn your head a little"
             if hint != said:
                 note(hint)
                 said = hint

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from edge_facenet.errors import ConfigError
+from edge_facenet.photos import quality, tiles
 from edge_facenet.photos.aligner import Aligner, FoundFace, aligner_fingerprint, open_aligner
 from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.faces import Face, FaceFinder
@@ -181,3 +184,37 @@ def test_the_fingerprint_knows_models_template_and_revision(monkeypatch: pytest.
 def test_the_project_s_own_aligner(finder: FaceFinder) -> None:
     """`finder` skips where the face models are not set up."""
     assert open_aligner("onnxruntime").fingerprint == aligner_fingerprint()
+
+
+def test_small_faces_of_a_large_photo(aligner: Aligner, orl_folder: Path) -> None:
+    """A face of a twelfth of the photo's side beside a large one: the whole photo at 128 px does not show it."""
+    rng = np.random.default_rng(1)
+    canvas = cv2.resize(rng.integers(100, 150, (12, 16, 3), np.uint8), (1600, 1200))
+    large = cv2.resize(picture(orl_folder, 1, 1), (552, 672), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(picture(orl_folder, 2, 1), (150, 183), interpolation=cv2.INTER_AREA)
+    canvas[200:872, 100:652], canvas[500:683, 1200:1350] = large, small
+    assert len(aligner.finder.find(canvas)[0]) == 1
+    first, second = aligner.faces(Photo(canvas))
+    assert first.box[2] < 652 and 1200 < second.box[0] < second.box[2] < 1350 and judge(second.quality) == ()
+    assert len(aligner.faces(Photo(canvas), turned=False)) == 1  # frames are not looked at in parts
+
+
+def test_parts_of_one_face_are_no_faces(aligner: Aligner, orl_folder: Path) -> None:
+    for person in (1, 14, 34):
+        one(aligner, cv2.resize(picture(orl_folder, person, 3), None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (2000, 500), (500, 2000), (1024, 1024)])
+def test_parts_cover_the_photo_and_overlap(width: int, height: int) -> None:
+    seen = np.zeros((height, width), int)
+    sides = set()
+    for left, top, part in tiles.parts(np.empty((height, width, 3), np.uint8)):
+        seen[top : top + part.shape[0], left : left + part.shape[1]] += 1
+        sides.add(max(part.shape))
+    assert seen.min() >= len(sides) >= 1 and min(sides) >= tiles.LEAST_SIDE
+    assert list(tiles.parts(np.empty((200, 300, 3), np.uint8))) == []
+
+
+@pytest.mark.parametrize("module", [quality, tiles])
+def test_examples(module: ModuleType) -> None:
+    assert doctest.testmod(module).attempted and not doctest.testmod(module).failed
