@@ -9,8 +9,9 @@ import numpy.typing as npt
 from android_pictures import noise, smooth
 
 from edge_facenet.engines.base import TensorSpec
-from edge_facenet.photos import align, models
-from edge_facenet.photos.aligner import aligner_fingerprint
+from edge_facenet.photos import align, models, tiles
+from edge_facenet.photos.aligner import Aligner, aligner_fingerprint
+from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.detect import BlazeFace, Detection
 from edge_facenet.photos.faces import Face, FaceFinder, _detector_points, prominence
 from edge_facenet.photos.mesh import FaceMesh
@@ -187,4 +188,55 @@ def pinned() -> dict[str, Any]:
     }
 
 
-VECTORS = {"detect": detections, "find": finds, "fallback": fallback, "pinned": pinned}
+SMALL = [100, 3.0, 60.0, 62.0, 40.0]
+FOUND: dict[str, tuple[int, list[list[list[float]]], list[list[float]]]] = {
+    # side of the photo, what the detector answers call by call (the second asks upside down), what the mesh answers
+    "a second look inside a better box is dropped": (200, [[ONE, [302, 1.0, 62.0, 60.0, 14.0]]], [SEEN]),
+    "a phantom beside the subject is dropped": (200, [[ONE, [300, 0.5, 20.0, 90.0, 20.0]]], [SEEN, SEEN, UNSEEN]),
+    "a sure face without a mesh is kept": (200, [[ONE, [300, 2.5, 20.0, 90.0, 20.0]]], [SEEN, SEEN, UNSEEN]),
+    "small faces in parts, one of them cut by the part's edge": (
+        500,
+        [
+            [ONE],
+            [],
+            [],
+            [SMALL, [70, 1.0, 30.0, 24.0, 14.0]],
+            [[301, 2.0, 10.0, 90.0, 30.0], [303, 0.8, 100.0, 25.0, 13.0]],
+            [[302, 1.5, 30.0, 90.0, 12.0]],
+        ],
+        [SEEN],
+    ),
+    "nothing as a whole, one in a part": (500, [[]] * 8 + [[SMALL]], [SEEN]),
+}
+
+
+def found_faces() -> list[dict[str, Any]]:
+    """What enrolment and identification get: without phantoms, with small faces."""
+    found = []
+    for name, (side, calls, looks) in FOUND.items():
+        detector, mesh = Detector(calls), MeshNet(looks)
+        finder = FaceFinder(BlazeFace(detector, models.DETECTOR.pixels), FaceMesh(mesh, models.MESH.pixels))
+        faces = Aligner(finder, "").faces(Photo(smooth(side, side * 3 // 4, 1)))
+        listed = [{"box": f.box, "points": f.points, "quality": vars(f.quality)} for f in faces]
+        asked = {"detector_asked": detector.asked, "mesh_asked": mesh.asked}
+        found.append({"name": name, "side": side, "calls": calls, "looks": looks, **asked, "faces": listed})
+    return found
+
+
+def parts() -> list[dict[str, Any]]:
+    sizes = ((640, 480), (300, 200), (1201, 1999), (2048, 300), (426, 427))
+    blank = {size: np.zeros((size[1], size[0], 3), np.uint8) for size in sizes}
+    return [
+        {"size": size, "parts": [[x, y, x + p.shape[1], y + p.shape[0]] for x, y, p in tiles.parts(blank[size])]}
+        for size in sizes
+    ]
+
+
+VECTORS = {
+    "found": found_faces,
+    "parts": parts,
+    "detect": detections,
+    "find": finds,
+    "fallback": fallback,
+    "pinned": pinned,
+}

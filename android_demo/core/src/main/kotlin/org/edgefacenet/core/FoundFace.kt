@@ -3,25 +3,45 @@ package org.edgefacenet.core
 /**
  * One face of a picture, cut for a network: what enrolment, identification and comparison share (`photos/aligner.py`).
  *
- * @property crop [Aligner.CROP_SIDE] px, upright; what [Embedder.embed] takes.
+ * @property crop [Aligner.CROP_SIDE] px and the margin asked for, upright; what [Embedder.embed] takes.
  */
 class FoundFace(val face: DetectedFace, val crop: RgbImage, val quality: Quality) {
     companion object {
         /**
          * Every face of a picture, the subject (largest and most central) first; empty when there is none.
          *
-         * @param turned whether other orientations are tried; a camera's frames, turned upright already, need none.
+         * @param most so many faces at most.
+         * @param turned whether the picture is also looked at turned, and in parts for small faces; a camera's frames, which
+         *   stand upright and come by the dozen, need not be.
+         * @param margin px kept around the template on each side, as the manifest of the network says.
          * @param shrunk px of the picture as it was taken per px of [image], see [PhotoLimits].
          */
-        fun of(finder: FaceFinder, image: RgbImage, most: Int = Int.MAX_VALUE, turned: Boolean = true, shrunk: Int = 1): List<FoundFace> =
-            finder.find(image, most, turned).filter { it.isFace }.mapNotNull { face ->
-                val crop = try {
-                    Aligner.crop(image, face)
-                } catch (_: InputException) {
-                    return@mapNotNull null // five points in one place are no face
-                }
-                FoundFace(face, crop, Quality.measure(image, face, crop, shrunk))
-            }
+        fun of(finder: FaceFinder, image: RgbImage, most: Int = Int.MAX_VALUE, turned: Boolean = true, shrunk: Int = 1, margin: Int = 0): List<FoundFace> {
+            val whole = real(finder.find(image, most, turned))
+            val small = if (turned && whole.size < most && whole.all { it.turns == 0 }) SmallFaces.of(image, finder, whole) else emptyList()
+            return (whole + small).take(most).mapNotNull { cut(image, it, shrunk, margin) }
+        }
+
+        private fun cut(image: RgbImage, face: DetectedFace, shrunk: Int, margin: Int): FoundFace? = try {
+            val plain = Aligner.crop(image, face)
+            val crop = if (margin == 0) plain else Aligner.crop(image, face, Aligner.CROP_SIDE + 2 * margin, margin)
+            FoundFace(face, crop, Quality.measure(image, face, plain, shrunk))
+        } catch (_: InputException) {
+            null // five points in one place are no face
+        }
+
+        /** Without phantoms and second looks at one face. */
+        private fun real(found: List<DetectedFace>): List<DetectedFace> = found.filter { face ->
+            val better = found.filter { it !== face && it.exactScore > face.exactScore }
+            val sure = face.exactPresence >= FaceMesh.PRESENT || face.exactScore >= ALONE
+            sure && better.none { face.box.area > 0 && face.box.common(it.box) / face.box.area > NESTED }
+        }
+
+        /** A face that the mesh does not confirm counts above this score; phantoms in textures had 0.51 to 0.68, one 0.77. */
+        private const val ALONE = 0.75
+
+        /** Share of a box inside a better face's box from which on both are one face. */
+        private const val NESTED = 0.7
 
         /**
          * The one face of a picture that is to be enrolled or compared.

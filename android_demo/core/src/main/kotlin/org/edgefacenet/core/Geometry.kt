@@ -62,10 +62,10 @@ object Aligner {
     /** Five points at 112 px; source: the reference points published with ArcFace (Deng et al., 2019). */
     internal val TEMPLATE = Points.of(38.2946, 51.6963, 73.5318, 51.5014, 56.0252, 71.7366, 41.5493, 92.3655, 70.7299, 92.2041)
 
-    /** Where the five points belong in a crop of [size] px. */
-    internal fun target(size: Int): Points {
-        val scale = size.toDouble() / CROP_SIDE
-        return Points(DoubleArray(10) { (TEMPLATE.xy[it] + 0.5) * scale - 0.5 })
+    /** Where the five points belong in a crop of [size] px with [margin] px around the template. */
+    internal fun target(size: Int, margin: Int = 0): Points {
+        val scale = (size - 2 * margin).toDouble() / CROP_SIDE
+        return Points(DoubleArray(10) { (TEMPLATE.xy[it] + 0.5) * scale - 0.5 + margin })
     }
 
     /**
@@ -104,9 +104,13 @@ object Aligner {
     fun crop(image: RgbImage, points: List<PointF2>, size: Int = CROP_SIDE): RgbImage =
         cut(image, Points.of(points), size)
 
-    /** As above, from the points in double precision that the finder made. */
-    fun crop(image: RgbImage, face: DetectedFace, size: Int = CROP_SIDE): RgbImage = cut(image, face.alignment(), size)
+    /**
+     * As above, from the points in double precision that the finder made.
+     *
+     * @param margin px kept around the template on each side, which [size] includes; what a manifest's `margin` asks for.
+     */
+    fun crop(image: RgbImage, face: DetectedFace, size: Int = CROP_SIDE, margin: Int = 0): RgbImage = cut(image, face.alignment(), size, margin)
 
-    private fun cut(image: RgbImage, points: Points, size: Int): RgbImage =
-        Warp.warp(image, similarity(points, target(size)), size, Border.REPLICATE)
+    private fun cut(image: RgbImage, points: Points, size: Int, margin: Int = 0): RgbImage =
+        Warp.warp(image, similarity(points, target(size, margin)), size, Border.REPLICATE)
 }

@@ -61,6 +61,11 @@ data class PointF2(val x: Float, val y: Float)
 data class Box(val left: Float, val top: Float, val right: Float, val bottom: Float) {
     val width: Float get() = right - left
     val height: Float get() = bottom - top
+    internal val area: Double get() = maxOf(width, 0f).toDouble() * maxOf(height, 0f)
+
+    /** Area common with [other], px². */
+    internal fun common(other: Box): Double =
+        maxOf(minOf(right, other.right) - maxOf(left, other.left), 0f).toDouble() * maxOf(minOf(bottom, other.bottom) - maxOf(top, other.top), 0f)
 }
 
 /**
@@ -93,6 +98,13 @@ data class DetectedFace(
 
     /** Degrees the face looks up; null where the mesh sees no face. */
     val pitch: Double? get() = exact?.turned?.second
+
+    /** The same face in a picture that this one is a part of, from ([left], [top]) on. */
+    internal fun moved(left: Int, top: Int): DetectedFace {
+        val place = Box(box.left + left, box.top + top, box.right + left, box.bottom + top)
+        val there = Points(alignment().xy.let { xy -> DoubleArray(xy.size) { xy[it] + if (it % 2 == 0) left else top } })
+        return copy(box = place, points = there.toList()).also { it.exact = Exact(there, exactScore, exactPresence, exact?.turned) }
+    }
 
     internal fun alignment(): Points = exact?.points ?: Points.of(points)
 

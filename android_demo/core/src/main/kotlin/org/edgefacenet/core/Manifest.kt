@@ -11,7 +11,8 @@ data class Thresholds(val source: String, val identities: Int, val genuine: Long
     fun cosine(far: Double): Double {
         val point = at.firstOrNull { Math.abs(it.far - far) <= 1e-9 * far }
             ?: throw ThresholdException("No threshold at FAR ${rate(far)} was derived for this artifact; it has ${at.joinToString(", ") { rate(it.far) }}.")
-        return point.cosine ?: throw ThresholdException("No threshold at FAR ${rate(far)}: ${point.note}; ${Math.round(3 / far)} are needed.")
+        val more = if ("impostors" in point.note.orEmpty()) "; ${Math.round(3 / far)} are needed" else ""
+        return point.cosine ?: throw ThresholdException("No threshold at FAR ${rate(far)}: ${point.note}$more.")
     }
 }
 

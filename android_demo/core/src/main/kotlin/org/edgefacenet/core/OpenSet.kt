@@ -28,6 +28,9 @@ class Templates(
 ) {
     val size: Int get() = ids.size
 
+    /** Computed once: a camera asks for every frame. */
+    internal val crossScores: List<OpenSet.PairScores> by lazy { OpenSet.crossScores(this) }
+
     companion object {
         /** A mean shorter than this points nowhere: embeddings that cancel each other are no template. */
         private const val SHORTEST_MEAN = 1e-3
@@ -186,7 +189,7 @@ object OpenSet {
     private fun own(points: List<Pair<Double, Double>>, alone: Double, templates: Templates): Pair<Double, Int> {
         val (mu0, s0) = line(points)
         val z = (alone - mu0) / s0
-        val cross = crossScores(templates)
+        val cross = templates.crossScores
         val separable = if (templates.size <= MANY) cross.size else 0
         fun by(leftOut: Int): Double {
             val kept = cross.drop(leftOut)

@@ -96,7 +96,8 @@ internal object Warp {
         return intArrayOf(left, top, right, bottom)
     }
 
-    private fun cut(image: RgbImage, part: IntArray): RgbImage {
+    /** The part of a picture from left, top up to right, bottom. */
+    fun cut(image: RgbImage, part: IntArray): RgbImage {
         val (left, top, right, bottom) = part
         if (left == 0 && top == 0 && right == image.width && bottom == image.height) return image
         val width = right - left

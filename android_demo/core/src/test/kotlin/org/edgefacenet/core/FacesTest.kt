@@ -137,6 +137,30 @@ class FacesTest {
         assertTrue("neither detector nor mesh is sure", FoundFace.of(FaceFinder(doubtful.detector, doubtful.mesh), photo, turned = false).isEmpty())
     }
 
+    @Test
+    fun `without phantoms, and with small faces in parts of the photo`() = Golden.list("found").forEach { case ->
+        val nets = StubNets(calls(case), case.list("looks").map { it.numbers() })
+        val side = case.int("side")
+        val found = FoundFace.of(FaceFinder(nets.detector, nets.mesh), Golden.smooth(side, side * 3 / 4, 1))
+        val name = case.text("name")
+        assertEquals(name, case.int("detector_asked") to case.int("mesh_asked"), nets.detectorAsked to nets.meshAsked)
+        val expected = case.list("faces").map { it as JsonObject }
+        assertEquals(name, expected.size, found.size)
+        for ((e, f) in expected.zip(found)) {
+            // Python rounds to a tenth of a pixel here
+            assertNumbers(name, e.list("points").numbers(), f.face.alignment().xy.toList(), 0.0501)
+            assertNumbers(name, e.list("box").numbers(), f.face.box.let { listOf(it.left, it.top, it.right, it.bottom) }.map { it.toDouble() }, 0.0501)
+            val said = e.obj("quality")
+            assertNumbers(name, listOf(said.double("face_px"), said.double("cut_off"), said.double("luminance")), listOf(f.quality.facePx, f.quality.cutOff, f.quality.luminance), 1e-9)
+        }
+    }
+
+    @Test
+    fun `parts of a photo`() = Golden.list("parts").forEach { case ->
+        val (width, height) = case.list("size").numbers().map { it.toInt() }
+        assertEquals("$width x $height", case.list("parts").numbers().map { it.toInt() }, SmallFaces.parts(width, height).flatMap { it.toList() })
+    }
+
     private fun refusedCount(found: List<FoundFace>): Int = try {
         FoundFace.single(found)
         -1
