@@ -1,7 +1,8 @@
 """Small faces of a large photo: looked for in overlapping parts, where they are as large as the detector wants them.
 
-On a whole photo the detector finds nearly every face from a tenth of the longer side upwards and half of those of a
-twelfth. Parts of 0.6 of the longer side bring that down to a twentieth, parts of 0.36 to a thirtieth.
+Measured with ORL's faces pasted into textured pictures, 30 a size, by the side of the face's box as a share of the longer
+side: on the whole photo 0.16 is found always, 0.1 in 20 to 30 %; with parts, at 640 px 0.1 always and 0.08 in 63 %, at
+1,600 px 0.065 in 97 % and 0.05 in 63 %; 0.04 hardly ever.
 """
 
 from __future__ import annotations
