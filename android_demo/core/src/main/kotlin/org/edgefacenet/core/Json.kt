@@ -59,6 +59,10 @@ internal class JsonReader(element: JsonElement, private val where: String, priva
     fun numbers(key: String): Map<String, Double> =
         reader(key).let { inner -> inner.values.mapValues { (name, it) -> double(it, "${inner.where}.$name") } }
 
+    /** An object whose values are objects, by their keys. */
+    fun objects(key: String): Map<String, JsonReader> =
+        reader(key).let { inner -> inner.values.mapValues { (name, it) -> JsonReader(it, "${inner.where}.$name", refusal) } }
+
     /** The value of [key], or null when it is absent. */
     fun <T> optional(key: String, read: JsonReader.(String) -> T): T? = if (has(key)) read(key) else null
 

@@ -23,6 +23,16 @@ class YuvFrame(
     val crop: CropRect? = null,
 )
 
+/** Memory for one picture of a camera and the planes it comes from, made once and used for every frame of the same size. */
+class YuvBuffers {
+    private val arrays = Array(4) { ByteArray(0) }
+
+    internal fun take(number: Int, size: Int): ByteArray {
+        if (arrays[number].size != size) arrays[number] = ByteArray(size)
+        return arrays[number]
+    }
+}
+
 /**
  * Camera frames to RGB, upright.
  *
@@ -39,18 +49,21 @@ object Yuv {
      * devices have it, one sample earlier: the last sample there is then stands in. Nothing beyond a buffer's limit is read.
      *
      * @param shrink keep every so many columns and rows; for a small preview analysis.
+     * @param reuse memory of an earlier frame: the picture lies in it, so that of two pictures made with it the newer one
+     *   alone is right.
      * @throws InputException a plane that is too short or has an impossible stride, or a crop outside the picture.
      */
-    fun toRgb(frame: YuvFrame, degrees: Int = 0, mirror: Boolean = false, shrink: Int = 1): RgbImage {
+    fun toRgb(frame: YuvFrame, degrees: Int = 0, mirror: Boolean = false, shrink: Int = 1, reuse: YuvBuffers? = null): RgbImage {
         val turns = quarterTurns(degrees)
         val crop = checked(frame, shrink)
         val width = (crop.right - crop.left + shrink - 1) / shrink
         val height = (crop.bottom - crop.top + shrink - 1) / shrink
-        val out = ByteArray(3 * width * height)
+        val memory = reuse ?: YuvBuffers()
+        val out = memory.take(0, 3 * width * height)
         val to = Places(width, height, turns, mirror)
-        val luma = Samples(frame.y)
-        val blue = Samples(frame.u)
-        val red = Samples(frame.v)
+        val luma = Samples(frame.y, memory, 1)
+        val blue = Samples(frame.u, memory, 2)
+        val red = Samples(frame.v, memory, 3)
         for (row in 0 until height) {
             val y = crop.top + row * shrink
             for (column in 0 until width) {
@@ -93,11 +106,11 @@ object Yuv {
         }
     }
 
-    private class Samples(plane: Plane) {
+    private class Samples(plane: Plane, memory: YuvBuffers, number: Int) {
         private val rowStride = plane.rowStride
         private val pixelStride = plane.pixelStride
         private val limit = plane.buffer.limit()
-        private val bytes: ByteArray = plane.buffer.toBytes()
+        private val bytes: ByteArray = memory.take(number, limit).also { plane.buffer.whole().get(it) }
 
         fun at(x: Int, y: Int): Int {
             val place = y * rowStride + x * pixelStride
