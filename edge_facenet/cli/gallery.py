@@ -100,7 +100,7 @@ def reject(
     who: Who,
     photo: Annotated[Path | None, typer.Argument(metavar="PHOTO", help="A photo of somebody else.")] = None,
     *,
-    face: Annotated[int | None, typer.Option(help="Which face, counted from 0, where the photo shows several.")] = None,
+    face: Annotated[int | None, typer.Option(help="Which face, counted from 1, where the photo shows several.", min=1)] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was said of this person.")] = False,
     model: Model = "mobile",
     gallery: Where = None,
@@ -109,7 +109,7 @@ def reject(
 ) -> None:
     """Say "this is not that person", for good: the face, and faces like it, are not taken for that person again.
 
-    Example: edge-facenet gallery reject Anna photos/party.jpg --face 1
+    Example: edge-facenet gallery reject Anna photos/party.jpg --face 2
     """
     from edge_facenet.errors import ConfigError
 

@@ -47,11 +47,12 @@ class Tools:
             raise NoFaceFound(f"{photo} shows no face that could be found. Give a photo with a clear, frontal face.")
         if face is None and len(found) > 1:
             raise InputError(
-                f"{photo} shows {len(found)} faces. Say which one is meant: --face 0 to --face {len(found) - 1}."
+                f"{photo} shows {len(found)} faces. Say which one is meant: --face 1 to --face {len(found)}."
             )
-        if not 0 <= (face or 0) < len(found):
-            raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 0.")
-        embedding = self.embedder.embed(found[face or 0].crop[None])[0]
+        number = face or 1
+        if not 1 <= number <= len(found):
+            raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 1.")
+        embedding = self.embedder.embed(found[number - 1].crop[None])[0]
         return Sample(embedding, files.sha256(content), str(photo))
 
 
