@@ -62,7 +62,7 @@ lint: $(STAMP)
 typecheck: $(STAMP)
 	$(BIN)/mypy
 
-check: lint typecheck test core-install
+check: lint typecheck test core-install test-android
 
 # The wheel with nothing but its own dependencies: what a Raspberry Pi gets.
 core-install: $(STAMP)
@@ -85,4 +85,5 @@ soak: models
 	$(BIN)/python -m pytest -m soak --timeout 3600 --durations 0
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache *.egg-info android_demo/target android_demo/*/target android_demo/*/build android_demo/.gradle

@@ -100,7 +100,9 @@ def reject(
     who: Who,
     photo: Annotated[Path | None, typer.Argument(metavar="PHOTO", help="A photo of somebody else.")] = None,
     *,
-    face: Annotated[int | None, typer.Option(help="Which face, counted from 1, where the photo shows several.", min=1)] = None,
+    face: Annotated[
+        int | None, typer.Option(help="Which face, counted from 1, where the photo shows several.", min=1)
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was said of this person.")] = False,
     model: Model = "mobile",
     gallery: Where = None,

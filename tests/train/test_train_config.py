@@ -78,7 +78,13 @@ def test_preset_is_a_lab_note(name: str) -> None:
 
 
 def test_presets_that_must_be_there() -> None:
-    assert {"orl-demo", "facenet-triplet", "inception-resnet-softmax-center", "mobilenet-arcface", "googlenet-softmax"} <= set(presets.names())
+    assert {
+        "orl-demo",
+        "facenet-triplet",
+        "inception-resnet-softmax-center",
+        "mobilenet-arcface",
+        "googlenet-softmax",
+    } <= set(presets.names())
 
 
 def test_unknown_preset_names_the_nearest() -> None:
