@@ -14,9 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import ConfigError
+from ..schema import nearest
 from ..verification import Split
 from .config import TrainConfig
 
+LABEL_TERMS = ("softmax", "center", "triplet")
+"""Terms that learn from names, and so need people with several photos."""
+TERMS = (*LABEL_TERMS, "distil")
 Batch = dict[str, npt.NDArray[Any]]
 
 
@@ -122,3 +127,25 @@ class Objective(Protocol):
     def close(self) -> None:
         """Release files."""
         ...
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The terms of an objective's name, "softmax+center" for one.
+
+    Raises:
+        ConfigError: an unknown term, or one twice.
+    """
+    terms = tuple(word.strip() for word in name.split("+"))
+    for term in terms:
+        if term not in TERMS:
+            raise ConfigError(
+                f'objective: unknown term "{term}" ({nearest(term, TERMS)}). Put terms together with "+".'
+            )
+    if len(set(terms)) < len(terms):
+        raise ConfigError(f'objective "{name}" names a term twice.')
+    return terms
+
+
+def labelled(name: str) -> bool:
+    """Whether an objective learns from names."""
+    return any(term in LABEL_TERMS for term in words(name))

@@ -14,10 +14,9 @@ import numpy as np
 from keras import ops
 
 from . import losses, miners
-from .course import Batch, Course, Terms
+from .course import Batch, Course, Terms, words
 from .heads import AuxiliaryHead, Centres, CosineHead
 from .jitter import jitter
-from .objectives import words
 from .offline import OfflineMiner
 from .sampler import IdentitySampler
 

@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..schema import nearest
-from .course import Batch, Course, Objective, Terms
-
-LABEL_TERMS = ("softmax", "center", "triplet")
-"""Terms that learn from names, and so need people with several photos."""
-TERMS = (*LABEL_TERMS, "distil")
+from .course import Batch, Course, Objective, Terms, labelled, words
 
 
 class Sum:
@@ -59,28 +53,6 @@ class Sum:
         """Close both."""
         for part in self.parts:
             part.close()
-
-
-def words(name: str) -> tuple[str, ...]:
-    """The terms of an objective's name, "softmax+center" for one.
-
-    Raises:
-        ConfigError: an unknown term, or one twice.
-    """
-    terms = tuple(word.strip() for word in name.split("+"))
-    for term in terms:
-        if term not in TERMS:
-            raise ConfigError(
-                f'objective: unknown term "{term}" ({nearest(term, TERMS)}). Put terms together with "+".'
-            )
-    if len(set(terms)) < len(terms):
-        raise ConfigError(f'objective "{name}" names a term twice.')
-    return terms
-
-
-def labelled(name: str) -> bool:
-    """Whether an objective learns from names."""
-    return any(term in LABEL_TERMS for term in words(name))
 
 
 def build(course: Course) -> Objective:

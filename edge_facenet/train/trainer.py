@@ -23,7 +23,7 @@ from ..verification import Split
 from . import backbones, backend, checkpoint, costs, feed, objectives, packed, runs
 from .board import Board
 from .config import TrainConfig
-from .course import Batch, Course, Crops
+from .course import Batch, Course, Crops, labelled
 from .grow import fitted
 from .looks import Look
 from .monitor import Figures, Monitor, Status
@@ -67,7 +67,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         OutputError: the folder cannot be written to; checkpoints are whole.
         KeyboardInterrupt: stopped by SIGINT or SIGTERM, after a checkpoint.
     """
-    if objectives.labelled(config.objective):
+    if labelled(config.objective):
         runs.check_people(_photos(crops), config.batch.least_photos)
     for sentence in backend.prepare(config):
         listeners.on_message(sentence)
@@ -80,7 +80,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=done)
         if saved is None and config.backbone.start_from:
             _start_from(network, config)
-        taps = backbones.find(config.backbone.name).taps if objectives.labelled(config.objective) else ()
+        taps = backbones.find(config.backbone.name).taps if labelled(config.objective) else ()
         maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
         session = _Session(Course(config, crops, split, run, maps), network, listeners, taps)
         return session.run_to_end(saved)
