@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .. import cpu
 from ..errors import EdgeFacenetError
 from ..files import user_data_folder
 from .probe import Answer, ask
@@ -111,7 +112,12 @@ def processor() -> Check:
     name = named[1] if named else platform.processor() or platform.machine()
     board = _read("/proc/device-tree/model").strip("\0\n ")
     features = " ".join(feature for feature in FEATURES if feature in flags) or "unknown"
-    return Check("processor", "ok", f"{board + ', ' if board else ''}{name}, {cores} cores; features: {features}")
+    found = f"{board + ', ' if board else ''}{name}, {cores} cores; features: {features}"
+    if played := cpu.emulated():
+        return Check(
+            "processor", "warn", f"{found}; emulated: {played}", "What it computes is right; its times are nobody's."
+        )
+    return Check("processor", "ok", found)
 
 
 def governor() -> Check:

