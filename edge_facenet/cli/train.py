@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import ConfigError, InputError
+from ..errors import ConfigError, EdgeFacenetError, InputError
 from . import train_watch
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 DEFAULT = "run"
 STATUS_EVERY_S = 15.0
+
+
+def _presets() -> str:
+    """The presets' names, without importing the room that reads them."""
+    return ", ".join(sorted(path.stem for path in (Path(__file__).parents[1] / "train" / "presets").glob("*.json")))
 
 
 class DefaultGroup(TyperGroup):
@@ -35,9 +40,11 @@ class DefaultGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-HELP = """Train a network on a crop set.
+HELP = f"""Train a network on a crop set.
 
 Example: edge-facenet train crops/ runs/orl --preset orl-demo (all its options: edge-facenet train run --help)
+
+Presets: {_presets()}.
 
 Trainings of hours: the same with --detach, then edge-facenet train status, pause, resume.
 """
@@ -54,7 +61,7 @@ def pack(
 ) -> None:
     """Write the newest averaged weights of a training into one small file, in float16.
 
-    Another training begins with them by --set backbone.start_from=FILE.
+    Another training begins with them by --init-from FILE.
 
     Example: edge-facenet train pack runs/mobile mobile.npz
     """
@@ -77,9 +84,17 @@ def run(
     crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.", metavar="CROPS")],
     folder: Annotated[Path, typer.Argument(help="Folder of the run: new, or one to go on with.", metavar="RUN")],
     *,
-    preset: Annotated[str | None, typer.Option(help="Name of a preset, or a JSON file in its form.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"{_presets()}; or a JSON file in their form.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, nested keys with dots; may be repeated.")
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            "--init-from",
+            help="Begin with the weights of a run's folder, a packed .npz or a released network (mobile), as far as they fit.",
+            metavar="SOURCE",
+        ),
     ] = None,
     teachers: Annotated[
         list[Path] | None,
@@ -100,16 +115,27 @@ def run(
     from . import train_jobs
     from .progress import bar
 
-    words = [*(assignments or []), *_taught_by(teachers or [])]
+    words = [*(assignments or []), *_begun_with(init_from), *_taught_by(teachers or [])]
     config = _config(folder, preset, words)
     if detach:
         typer.echo(_detached(crops, folder, preset, words, as_json=as_json))
         return
     if not _is_strange(folder):
         train_jobs.remember(folder, crops)
-    with bar("Training", unit="steps") as on_progress:
-        result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
+    try:
+        with bar("Training", unit="steps") as on_progress:
+            result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
+    except EdgeFacenetError:
+        train_jobs.forget_refused(folder)
+        raise
     typer.echo(json.dumps(_summary(result)) if as_json else _report(result, crops))
+
+
+def _begun_with(source: str | None) -> list[str]:
+    if source is None:
+        return []
+    place = str(Path(source).resolve()) if Path(source).exists() else source
+    return [f"backbone.start_from={place}", "backbone.start_partly=true"]
 
 
 def _taught_by(teachers: list[Path]) -> list[str]:

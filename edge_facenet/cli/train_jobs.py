@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,11 +34,22 @@ def remember(run: Path, crops: Path) -> None:
     """Note how to go on with `run`, and that it exists. Never in the way of a training: a user's folder may be read-only."""
     run.mkdir(parents=True, exist_ok=True)
     files.write_json(run / "job.json", to_json(Job(str(crops.resolve()), str(Path.cwd()))))
-    place = str(run.resolve())
     try:
-        files.write_json(_known_folder() / f"{files.sha256(place.encode())[:16]}.json", {"run": place})
+        files.write_json(_note(run), {"run": str(run.resolve())})
     except EdgeFacenetError:
         return
+
+
+def forget_refused(run: Path, *, output: bool = False) -> None:
+    """Take back what `remember` (and `start`: `output`) wrote for a training that was refused: it left no configuration."""
+    if (run / "config.json").exists() or not run.is_dir():
+        return
+    (run / "job.json").unlink(missing_ok=True)
+    if output:
+        (run / "output.log").unlink(missing_ok=True)
+    with contextlib.suppress(OSError, EdgeFacenetError):  # something else is in it; no folder for notes
+        _note(run).unlink(missing_ok=True)
+        run.rmdir()
 
 
 def known() -> list[Path]:
@@ -95,7 +107,9 @@ def start(run: Path, words: list[str], folder: Path) -> int:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if child.poll() is not None and child.returncode != 0:
-            raise SetupError(f"The training did not start. {_last_sentence(output, begin)}")
+            said = _last_sentence(output, begin)
+            forget_refused(run, output=begin == 0)
+            raise SetupError(f"The training did not start. {said}")
         if child.poll() == 0 or _begun(run, child.pid, before):
             return child.pid
         time.sleep(0.2)
@@ -166,6 +180,11 @@ def _apart() -> dict[str, Any]:
     if os.name == "nt":
         return {"creationflags": 0x00000008 | 0x00000200}  # DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP
     return {"start_new_session": True}
+
+
+def _note(run: Path) -> Path:
+    """The file that remembers this run."""
+    return _known_folder() / f"{files.sha256(str(run.resolve()).encode())[:16]}.json"
 
 
 def _known_folder() -> Path:

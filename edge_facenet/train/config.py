@@ -33,6 +33,9 @@ class BackboneConfig:
     start_from: str = doc(
         "weights to begin with: a run's folder, a packed .npz, or a released network's name; empty = random", ""
     )
+    start_partly: bool = doc(
+        "take of start_from what fits and leave the rest random; false = refuse what does not", False
+    )
 
 
 @dataclass(frozen=True)

@@ -83,18 +83,16 @@ def unpack(file: Path) -> tuple[About, Weights]:
     return from_json(About, about, f"packed weights {file.name}", InputError), weights
 
 
-def weights_of(source: str) -> Weights:
-    """Weights to begin a training with: of a run's folder, of a packed file, or of a released network's name.
+def file_of(source: str) -> Path | None:
+    """The packed file that `source` names, by its path or as a released network; None when it must be a run's folder.
 
     Raises:
-        InputError: there is nothing of that name.
+        InputError: no path, and no released network of that name.
     """
     path = Path(source)
     if path.suffix == SUFFIX:
-        return unpack(path)[1]
-    if not path.exists() and len(path.parts) == 1:
-        return unpack(_released(source))[1]
-    return [np.asarray(weight) for weight in checkpoint.load_embedder(path).model.get_weights()]
+        return path
+    return _released(source) if not path.exists() and len(path.parts) == 1 else None
 
 
 def _released(name: str) -> Path:

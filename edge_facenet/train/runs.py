@@ -26,6 +26,7 @@ from .holdout import hold_out
 from .optimisation import rate
 
 _LOCK = ".lock"
+_BEGUN = ("config.json", "split.json", "log.csv", "init_from.json", "projection.npy")
 JOB, OUTPUT = "job.json", "output.log"
 """What the command line keeps in a run's folder: how to go on with it, and what a detached training said."""
 
@@ -53,6 +54,14 @@ def opened(run: Path) -> Iterator[None]:
         lock.flush()
         clear_unfinished(run)
         yield
+
+
+def take_back(run: Path) -> None:
+    """Remove what a training wrote that was refused before its first step; anything else in the folder stays."""
+    for name in (*_BEGUN, _LOCK):
+        (run / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something else is in it
+        run.rmdir()
 
 
 def holder(run: Path) -> int | None:

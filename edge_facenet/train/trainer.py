@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from ..budget import Budget
-from ..errors import GateError
+from ..errors import EdgeFacenetError, GateError
 from ..verification import Split
-from . import backbones, backend, checkpoint, costs, feed, objectives, packed, runs
+from . import backbones, backend, checkpoint, costs, feed, objectives, runs, warm
 from .board import Board
 from .config import TrainConfig
 from .course import Batch, Course, Crops, labelled
-from .grow import fitted
 from .looks import Look
 from .monitor import Figures, Monitor, Status
 from .optimisation import rate
@@ -76,14 +75,28 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
     with runs.opened(run):
         saved = checkpoint.newest(run, listeners.on_message)
-        done = saved.state.step if saved else 0
-        split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=done)
-        if saved is None and config.backbone.start_from:
-            _start_from(network, config)
-        taps = backbones.find(config.backbone.name).taps if labelled(config.objective) else ()
-        maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
-        session = _Session(Course(config, crops, split, run, maps), network, listeners, taps)
+        try:
+            session = _begun(crops, run, config, listeners, network, saved)
+        except EdgeFacenetError:
+            if saved is None:  # refused: no run that looks as if it could go on
+                runs.take_back(run)
+            raise
         return session.run_to_end(saved)
+
+
+def _begun(
+    crops: Crops, run: Path, config: TrainConfig, listeners: Listeners, network: Any, saved: checkpoint.Saved | None
+) -> _Session:
+    """A session whose folder is settled and whose network has the weights to begin with."""
+    split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=saved.state.step if saved else 0)
+    if saved is None and config.backbone.start_from:
+        started = warm.begin_with(network, config, split)
+        warm.write(run, started)
+        for sentence in started.sentences():
+            listeners.on_message(sentence)
+    taps = backbones.find(config.backbone.name).taps if labelled(config.objective) else ()
+    maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
+    return _Session(Course(config, crops, split, run, maps), network, listeners, taps)
 
 
 class _Session:
@@ -187,19 +200,6 @@ class _Session:
         state = checkpoint.State(done, {}, self.course.crops.sha256, accuracy)
         checkpoint.save(self.course.run, self.learner, self.vessel, state)
         self.saved_at = done
-
-
-def _start_from(network: Any, config: TrainConfig) -> None:
-    """Give `network` the weights of another training, which may have had another input size.
-
-    Raises:
-        InputError: no run, packed file or released network there.
-        ConfigError: the run's network has other shapes.
-    """
-    source = config.backbone.start_from
-    weights = packed.weights_of(source)
-    shapes = [tuple(v.shape) for v in network.weights]
-    network.set_weights(fitted(weights, shapes, f"backbone.start_from={source}"))
 
 
 def _photos(crops: Crops) -> dict[str, int]:

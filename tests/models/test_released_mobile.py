@@ -72,20 +72,22 @@ def test_the_card_says_what_the_manifest_says() -> None:
 
 
 def test_weights_begin_a_training_at_its_size_and_at_another() -> None:
-    from edge_facenet.train import backbones, packed
-    from edge_facenet.train.grow import fitted
+    from edge_facenet.train import backbones, warm
+    from edge_facenet.train.config import BackboneConfig, TrainConfig
+    from edge_facenet.verification import Split
 
-    weights = packed.weights_of("mobile")
-    for size in (80, 112):
+    for size, how in ((80, {"taken"}), (112, {"taken", "resized"})):
         network = backbones.build("mobile", size=size)
-        network.set_weights(fitted(weights, [tuple(w.shape) for w in network.weights], "mobile"))
+        config = TrainConfig(1, BackboneConfig("mobile", size, start_from="mobile"))
+        started = warm.begin_with(network, config, Split(0, (), (), ()))
+        assert {row.how for row in started.layers} == how
 
 
 def test_a_name_nobody_released_and_a_damaged_file(tmp_path: Path) -> None:
     from edge_facenet.train import packed
 
     with pytest.raises(InputError, match=r"no released network .*'moble'"):
-        packed.weights_of("moble")
+        packed.file_of("moble")
     whole = released.weights("mobile").read_bytes()
     for length in (0, 100, len(whole) // 2, len(whole) - 1):
         cut = tmp_path / f"cut-{length}.npz"

@@ -59,7 +59,25 @@ def test_refusals(
     places = {"CROPS": eight_people.path, "RUN": run, "PRESET": preset}
     found, out, err = _typed(capsys, *(places.get(word, word) for word in words))
     assert found == wanted[0] and wanted[1] in err and "Traceback" not in err and out == ""
-    assert not list(run.glob("step-*"))
+    assert not run.exists()  # nothing is left that `train status` would call a run
+
+
+def test_a_refused_training_leaves_a_user_s_files(
+    capsys: pytest.CaptureFixture[str], eight_people: CropSet, preset: Path
+) -> None:
+    """The folder that was there stays, with what was in it, less what the training wrote."""
+    run = preset.parent / "run"
+    run.mkdir()
+    (run / ".notes").write_text("mine")
+    code, _, err = _typed(capsys, eight_people.path, run, "--preset", "orl-demo", "--set", "split.test=7")
+    assert code == 3 and "Cannot split 8 people" in err
+    assert [path.name for path in run.iterdir()] == [".notes"]
+
+
+def test_help_names_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("--help",), ("run", "--help")):
+        out = _typed(capsys, *words)[1]
+        assert all(name in "".join(out.split()) for name in ("orl-demo", "mobile-distil", "googlenet-softmax")), out
 
 
 def test_to_its_end_and_once_more(

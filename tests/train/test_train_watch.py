@@ -184,3 +184,4 @@ def test_a_training_that_cannot_start_says_why(eight_people: CropSet, run: Path)
     with pytest.raises(SetupError, match=r"did not start.*nobody\.json"):
         call("run", eight_people.path, run, "--preset", "mobile-distil", "--teacher", "nobody.json",
              "--set", "split.quotas=[]", "--set", "split.calibrate=2", "--detach")  # fmt: skip
+    assert not run.exists()  # `train status` and `train resume` know nothing of it
