@@ -7,7 +7,6 @@ comparable, though the network is the same.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_facenet import files
@@ -16,6 +15,7 @@ from edge_facenet.schema import doc
 
 from . import examine, models
 from .align import BORDER, TEMPLATE, TEMPLATE_NAME, TEMPLATE_SIDE, Pixels, similarity, target, warp
+from .choose import real
 from .decode import Limits, Photo
 from .faces import Face, FaceFinder
 from .quality import Quality, measure
@@ -24,8 +24,6 @@ from .tiles import Finder, small_faces
 LIMITS = Limits(work_side=2048)
 """The detector finds faces from about a tenth of the photo's longer side upwards. In a photo read at 1,024 to 2,048 px
 such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing."""
-_NESTED = 0.7
-"""Share of a box inside a better face's box from which on both are one face (its eye region found a second time)."""
 _CPU_ENGINES = ("litert", "tflite-runtime")
 
 Box = tuple[float, float, float, float]
@@ -59,7 +57,7 @@ class Aligner:
             turned: whether the photo is also looked at turned, and in parts for small faces; a camera's frames, which
                 stand upright and come by the dozen, need not be.
         """
-        found = _real(self.finder.find(photo.pixels, turned=turned)[0])
+        found = real(self.finder.find(photo.pixels, turned=turned)[0])
         if turned and all(face.turns == 0 for face in found):
             found += small_faces(photo.pixels, self.finder, found)
         cut = (_cut(photo, face, margin) for face in found)
@@ -90,24 +88,6 @@ def aligner_fingerprint() -> str:
         "revision": examine.REVISION,
     }
     return files.sha256(files.canonical_json(makes).encode())
-
-
-def _real(found: Sequence[Face]) -> list[Face]:
-    """Without phantoms and second looks at one face."""
-    kept: list[Face] = []
-    for face in found:
-        others = [other for other in found if other is not face and other.score > face.score]
-        if face.is_sure and not any(_inside(face.box, other.box) > _NESTED for other in others):
-            kept.append(face)
-    return kept
-
-
-def _inside(box: Box, other: Box) -> float:
-    """Share of a box that lies inside another one, 0..1."""
-    wide = min(box[2], other[2]) - max(box[0], other[0])
-    high = min(box[3], other[3]) - max(box[1], other[1])
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return max(wide, 0.0) * max(high, 0.0) / area if area > 0 else 0.0
 
 
 def _cut(photo: Photo, face: Face, margin: int) -> FoundFace | None:

@@ -8,7 +8,6 @@ import stat
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from edge_facenet import files
@@ -16,11 +15,14 @@ from edge_facenet.errors import InputError, PhotoError
 from edge_facenet.schema import doc, to_json
 
 from .align import BORDER, Pixels, outside, scale_of, similarity, target, warp
+from .choose import MEANING, Policy, chosen, real
 from .decode import Limits, Photo, decode
 from .faces import LEVEL_DEGREES, Face, FaceFinder
-from .models import CATALOGUE
+from .models import CATALOGUE, FAR
+from .quality import Quality, QualityRules, judge, measured
 from .rows import CropRow, Points, Rejection
 from .sealed import Layout
+from .tiles import small_faces
 from .walk import Entry
 
 REVISION = 1
@@ -35,20 +37,29 @@ class Rules:
     layout: Layout = doc("how crops are cut", Layout())
     limits: Limits = doc("what a photo may be", Limits())
     most_cut: float = doc("largest share of the face's inner part that may lie outside its photo, 0..1", 0.2)
+    faces: Policy = doc("which of a photo's faces are cut", "subject")
+    quality: QualityRules | None = doc("what a face must be like to be kept; None = everything is kept", None)
 
-    def settings(self) -> dict[str, Any]:
-        """For `prepare.json`."""
+    def settings(self, small: bool = True) -> dict[str, Any]:
+        """For `prepare.json`.
+
+        Args:
+            small: whether small faces are looked for (the full-range detector is set up).
+        """
+        models = (*CATALOGUE, FAR) if small else CATALOGUE
         return {
             "revision": REVISION,
             "limits": to_json(self.limits),
             "outside the photo": BORDER,
             "most of the face outside the photo": self.most_cut,
-            "face": "largest area x centrality",
+            "face": MEANING[self.faces],
+            "small faces": "looked for where the whole photo shows none surely" if small else "not looked for",
             "turned": "90, 180, 270 degrees are tried where the photo is not surely upright",
             "level within degrees": LEVEL_DEGREES,
             "transparency": "on white",
             "brightened": False,
-            "face models": {model.name: model.sha256 for model in CATALOGUE},
+            "quality": "everything is kept" if self.quality is None else to_json(self.quality),
+            "face models": {model.name: model.sha256 for model in models},
         }
 
 
@@ -81,7 +92,17 @@ def read(path: bytes, limits: Limits) -> tuple[bytes | None, str]:
 
 
 def examine(entry: Entry, finder: FaceFinder, rules: Rules) -> Found | Rejection:
-    """Read, decode, find, align. Whatever is wrong with a photo ends as a `Rejection`, never as an exception."""
+    """As `examine_all`, under a policy that takes one face."""
+    result = examine_all(entry, finder, rules)
+    return result if isinstance(result, Rejection) else result[0]
+
+
+def examine_all(entry: Entry, finder: FaceFinder, rules: Rules) -> tuple[Found, ...] | Rejection:
+    """Read, decode, find, align. Whatever is wrong with a photo ends as a `Rejection`, never as an exception.
+
+    Returns:
+        the crops of one photo, several only under the policy "all".
+    """
     try:
         data, digest = read(entry.path, rules.limits)
     except OSError as error:
@@ -94,52 +115,99 @@ def examine(entry: Entry, finder: FaceFinder, rules: Rules) -> Found | Rejection
     except PhotoError as error:
         again = "pip install" in str(error) or isinstance(error.__cause__, MemoryError)
         return Rejection(entry.name, str(error), None, "" if again else digest)
-    result = cut(photo, finder, rules)
+    result = cut_all(photo, finder, rules)
     if isinstance(result, str):
         return Rejection(entry.name, result, round(photo.luminance, 1), digest)
-    row = dataclasses.replace(result.row, identity=entry.identity, source=entry.name, sha256=digest)
-    return Found(row, result.crop)
+    named = entry.identity if rules.faces != "all" or result[0].row.faces == 1 else ""
+    return tuple(
+        Found(dataclasses.replace(found.row, identity=named, source=entry.name, sha256=digest), found.crop)
+        for found in result
+    )
 
 
 def cut(photo: Photo, finder: FaceFinder, rules: Rules) -> Found | str:
-    """The subject's crop, or why there is none."""
-    size = rules.layout.size
+    """The crop of the one face that the policy takes, or why there is none."""
+    result = cut_all(photo, finder, rules)
+    return result if isinstance(result, str) else result[0]
+
+
+def cut_all(photo: Photo, finder: FaceFinder, rules: Rules) -> tuple[Found, ...] | str:
+    """The crops of the faces that the policy takes, at least one, or why there is none."""
     try:
-        faces, count = finder.find(photo.pixels, most=1)
-        if not faces:
-            return f"No face found ({_light(photo.luminance)})."
-        face = faces[0]
-        matrix = similarity(face.points, target(size, rules.layout.margin))
+        faces, count = _faces(photo, finder, rules)
+    except InputError as error:
+        return str(error)
+    if not faces:
+        return f"No face found ({_light(photo.luminance)})."
+    taken = chosen(faces, photo.pixels.shape, rules.faces)
+    if not taken:
+        return f"{len(faces)} faces: {_boxes(faces, photo.shrunk)}. One is allowed (--faces reject)."
+    found: list[Found] = []
+    reasons: list[str] = []
+    for face in taken:
+        result = _cut(photo, face, rules)
+        if isinstance(result, str):
+            reasons.append(result)
+        else:
+            number = faces.index(face) + 1
+            found.append(dataclasses.replace(result, row=dataclasses.replace(result.row, faces=count, face=number)))
+    return tuple(found) or reasons[0]
+
+
+def _faces(photo: Photo, finder: FaceFinder, rules: Rules) -> tuple[list[Face], int]:
+    """Faces to choose among, the subject first, and how many the photo shows."""
+    if rules.faces == "subject":
+        return finder.find(photo.pixels, most=1)
+    found, _ = finder.find(photo.pixels)
+    faces = real(found) or found[:1]
+    if rules.faces in ("all", "reject") and all(face.turns == 0 for face in faces):
+        faces += small_faces(photo.pixels, finder, faces)
+    return faces, len(faces)
+
+
+def _cut(photo: Photo, face: Face, rules: Rules) -> Found | str:
+    size, margin = rules.layout.size, rules.layout.margin
+    try:
+        matrix = similarity(face.points, target(size, margin))
     except InputError as error:
         return str(error)
     if abs(face.tilt) > LEVEL_DEGREES:
         return f"The face lies at {face.tilt:.0f} degrees, the limit is {LEVEL_DEGREES:g}."
-    share, cut_off = outside(matrix, photo.pixels.shape, size, rules.layout.margin)
+    share, cut_off = outside(matrix, photo.pixels.shape, size, margin)
     if cut_off > rules.most_cut:
         return f"{cut_off:.0%} of the face lies outside the photo, the limit is {rules.most_cut:.0%}."
     crop = warp(photo.pixels, matrix, size)
-    row = _row(face, photo, crop, rules.layout.margin)
+    inner = slice(margin, size - margin)
+    quality = measured(face, crop[inner, inner], cut_off, photo.shrunk)
+    if rules.quality is not None and (reasons := judge(quality, rules.quality)):
+        return f"Not good enough: {'; '.join(reasons)}."
     scale = round(scale_of(matrix) / photo.shrunk, 4)
-    return Found(
-        dataclasses.replace(row, faces=count, scale=scale, outside=round(share, 4), cut_off=round(cut_off, 4)), crop
-    )
+    row = _row(face, quality, photo.shrunk)
+    return Found(dataclasses.replace(row, scale=scale, outside=round(share, 4), cut_off=round(cut_off, 4)), crop)
 
 
-def _row(face: Face, photo: Photo, crop: Pixels, margin: int) -> CropRow:
-    inner = slice(margin, crop.shape[0] - margin)
-    grey = cv2.cvtColor(crop[inner, inner], cv2.COLOR_RGB2GRAY)
+def _row(face: Face, quality: Quality, shrunk: int) -> CropRow:
     return CropRow(
         row=0,
         identity="",
         source="",
-        score=round(face.score, 4),
-        points=_points(np.round(face.points * photo.shrunk, 3).tolist()),
-        presence=round(face.presence, 4),
+        score=quality.score,
+        points=_points(np.round(face.points * shrunk, 3).tolist()),
+        presence=quality.presence,
         turned=90 * face.turns,
-        face_px=round(float(np.hypot(*(face.points[1] - face.points[0]))) * photo.shrunk, 1),
-        blur=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 1),
-        luminance=round(float(grey.mean()), 1),
+        face_px=quality.face_px,
+        blur=quality.blur,
+        luminance=quality.luminance,
+        roll=quality.roll,
+        yaw=quality.yaw,
+        pitch=quality.pitch,
     )
+
+
+def _boxes(faces: list[Face], shrunk: int) -> str:
+    """Boxes as people read them: left,top–right,bottom, px of the photo."""
+    shown = ["{},{}–{},{}".format(*(round(v * shrunk) for v in face.box)) for face in faces[:3]]
+    return "; ".join(shown) + ("; …" if len(faces) > 3 else "")
 
 
 def _points(points: list[list[float]]) -> Points:

@@ -26,9 +26,22 @@ from edge_facenet import files
 from edge_facenet.errors import InputError, OutputError
 from edge_facenet.schema import to_json
 
-from .place import JOURNAL, as_output_error, check_place, finish_move, lock
+from .place import JOURNAL, as_output_error, check_place, entry_of, finish_move, lock, write_all
 from .rows import CropRow, Rejection, write_index, write_rejected
-from .sealed import GROWING, HEADER_BYTES, INDEX, REJECTED, SEAL, CropSet, Layout, Pixels, Seal, Shard, npy_header
+from .sealed import (
+    DUPLICATES,
+    GROWING,
+    HEADER_BYTES,
+    INDEX,
+    REJECTED,
+    SEAL,
+    CropSet,
+    Layout,
+    Pixels,
+    Seal,
+    Shard,
+    npy_header,
+)
 
 SHARD_ROWS = 2048  # 100 MB of 128-px crops
 _SYNC_EVERY_S = 5.0
@@ -67,6 +80,7 @@ class CropSetWriter:
         self.tries: dict[str, int] = {}
         """How often the process died while it held a photo, by photo; only those without an outcome."""
         self._journal = self._shard = self._lock = _CLOSED
+        self._shard_number = 0
         self._synced = time.monotonic()
         try:
             with as_output_error(self.folder):
@@ -91,6 +105,11 @@ class CropSetWriter:
         """Photos that have an outcome."""
         return {r.source: r for r in self.rows} | {r.photo: r for r in self.rejections}
 
+    def died(self, photo: str) -> None:
+        """Note that a process died while it held a photo."""
+        self._write({"trying": photo})
+        self.tries[photo] = self.tries.get(photo, 0) + 1
+
     @contextlib.contextmanager
     def trying(self, photo: str) -> Iterator[None]:
         """Note which photo is in hand, so that one which kills the process is found out when it is opened again."""
@@ -102,22 +121,29 @@ class CropSetWriter:
             raise
 
     def accept(self, row: CropRow, crop: Pixels) -> CropRow:
-        """Append one face; its row number is given here.
+        """Append a photo's one face, as `accept_all`; gives the row with its number."""
+        return self.accept_all([(row, crop)])[0]
+
+    def accept_all(self, faces: Sequence[tuple[CropRow, Pixels]]) -> list[CropRow]:
+        """Append the faces of one photo, all or none; their row numbers are given here.
 
         Args:
-            crop: (size, size, 3) uint8 RGB.
+            faces: row and crop, (size, size, 3) uint8 RGB, of each.
         Raises:
             OutputError: the disk is full; what was done so far is kept.
         """
         size = self.recipe.layout.size
-        if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
-            raise InputError(f"A crop of this set is ({size}, {size}, 3) uint8, found {crop.shape} {crop.dtype}.")
-        numbered = dataclasses.replace(row, row=len(self.rows))
-        content = np.ascontiguousarray(crop).tobytes()
-        with as_output_error(self.folder):
-            self._append(content)
-        self._write({"row": to_json(numbered), "crc": zlib.crc32(content)})
-        self.rows.append(numbered)
+        lines: list[dict[str, Any]] = []
+        numbered = [dataclasses.replace(row, row=len(self.rows) + k) for k, (row, _) in enumerate(faces)]
+        for row, (_, crop) in zip(numbered, faces, strict=True):
+            if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
+                raise InputError(f"A crop of this set is ({size}, {size}, 3) uint8, found {crop.shape} {crop.dtype}.")
+            content = np.ascontiguousarray(crop).tobytes()
+            with as_output_error(self.folder):
+                self._append(row.row, content)
+            lines.append({"row": to_json(row), "crc": zlib.crc32(content)})
+        self._write(lines[0] if len(lines) == 1 else {"faces": lines})
+        self.rows += numbered
         return numbered
 
     def reject(self, rejection: Rejection) -> None:
@@ -139,9 +165,11 @@ class CropSetWriter:
         with contextlib.suppress(OSError):
             self.folder.rmdir()  # succeeds only when empty
 
-    def seal(self, notes: Sequence[str] = ()) -> CropSet:
+    def seal(self, notes: Sequence[str] = (), duplicates: bytes | None = None) -> CropSet:
         """Finish: write the tables, move everything into place, open the result.
 
+        Args:
+            duplicates: what becomes `duplicates.csv`.
         Raises:
             InputError: there is no crop at all.
             OutputError: the disk is full; run again to go on.
@@ -154,6 +182,8 @@ class CropSetWriter:
             index, rejected = write_index(self.rows), write_rejected(self.rejections)
             files.write_bytes(self._work / INDEX, index)
             files.write_bytes(self._work / REJECTED, rejected)
+            if duplicates is not None:
+                files.write_bytes(self._work / DUPLICATES, duplicates)
             seal = Seal(
                 sealed=True,
                 layout=self.recipe.layout,
@@ -186,7 +216,7 @@ class CropSetWriter:
         position = 0
         with (self._work / JOURNAL).open("rb") as stream:
             for number, line in enumerate(stream):
-                entry = _entry(line)
+                entry = entry_of(line)
                 if entry is None or (number and not self._replay(entry)):
                     break
                 if not number:
@@ -208,10 +238,13 @@ class CropSetWriter:
             self.rejections.append(Rejection(**entry["rejected"]))
             self.tries.pop(self.rejections[-1].photo, None)
         else:
-            values = {**entry["row"], "points": tuple(tuple(p) for p in entry["row"]["points"])}
-            if zlib.crc32(self._read_crop(len(self.rows))) != entry["crc"]:
+            faces = entry.get("faces", [entry])
+            if any(zlib.crc32(self.read_crop(len(self.rows) + k)) != face["crc"] for k, face in enumerate(faces)):
                 return False
-            self.rows.append(CropRow(**values))
+            for face in faces:
+                self.rows.append(
+                    CropRow(**{**face["row"], "points": tuple(tuple(point) for point in face["row"]["points"])})
+                )
             self.tries.pop(self.rows[-1].source, None)
         return True
 
@@ -227,7 +260,7 @@ class CropSetWriter:
 
     def _write(self, entry: dict[str, Any]) -> None:
         with as_output_error(self.folder):
-            _write_all(self._journal, json.dumps(entry).encode() + b"\n")
+            write_all(self._journal, json.dumps(entry).encode() + b"\n")
             if time.monotonic() - self._synced > _SYNC_EVERY_S:
                 self._sync()
 
@@ -243,20 +276,22 @@ class CropSetWriter:
     def _crop_bytes(self) -> int:
         return self.recipe.layout.size**2 * 3
 
-    def _append(self, content: bytes) -> None:
-        number, place = divmod(len(self.rows), SHARD_ROWS)
-        if place == 0 or self._shard == _CLOSED:
+    def _append(self, row: int, content: bytes) -> None:
+        number, place = divmod(row, SHARD_ROWS)
+        if number != self._shard_number or self._shard == _CLOSED:
             if self._shard != _CLOSED:
                 os.fsync(self._shard)
                 os.close(self._shard)
+            self._shard_number = number
             self._shard = os.open(self._shard_path(number), _FLAGS, 0o666)
             header = npy_header(SHARD_ROWS, self.recipe.layout.size)
             if os.fstat(self._shard).st_size < len(header):
-                _write_all(self._shard, header)
+                write_all(self._shard, header)
         os.lseek(self._shard, HEADER_BYTES + place * len(content), os.SEEK_SET)
-        _write_all(self._shard, content)
+        write_all(self._shard, content)
 
-    def _read_crop(self, row: int) -> bytes:
+    def read_crop(self, row: int) -> bytes:
+        """Bytes of a crop that has been accepted; fewer where a crash of the machine has lost them."""
         number, place = divmod(row, SHARD_ROWS)
         try:
             with self._shard_path(number).open("rb") as stream:
@@ -273,7 +308,7 @@ class CropSetWriter:
                 os.truncate(file, HEADER_BYTES + kept * self._crop_bytes())
             else:
                 file.unlink()
-        for name in (INDEX, REJECTED):
+        for name in (INDEX, REJECTED, DUPLICATES):
             (self._work / name).unlink(missing_ok=True)
         for file in self._work.glob(".writing-*"):
             file.unlink()
@@ -307,20 +342,3 @@ def write(folder: Path, crops: Pixels, identities: Sequence[str], recipe: Recipe
         for number, (crop, identity) in enumerate(zip(crops, identities, strict=True)):
             writer.accept(CropRow(number, identity, f"{identity or 'unlabelled'}/{number}", 1.0, centre), crop)  # type: ignore[arg-type]
         return writer.seal()
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    """A whole line of the journal, or None for a torn one."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]

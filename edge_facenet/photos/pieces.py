@@ -55,9 +55,14 @@ def shared(a: Box, b: Box) -> float:
     >>> shared((0, 0, 10, 10), (5, 0, 25, 20))
     0.5
     """
-    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     smaller = min(area(a), area(b))
-    return max(wide, 0.0) * max(high, 0.0) / smaller if smaller > 0 else 0.0
+    return common(a, b) / smaller if smaller > 0 else 0.0
+
+
+def common(a: Box, b: Box) -> float:
+    """Area in both boxes, px squared."""
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(wide, 0.0) * max(high, 0.0)
 
 
 def area(box: Box) -> float:

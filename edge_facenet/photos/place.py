@@ -1,16 +1,18 @@
-"""The folder of a crop set: whether it may be written to, by whom, and the last step of sealing."""
+"""The folder of a crop set: whether it may be written to, by whom, the journal's lines, and the last step of sealing."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edge_facenet.errors import InputError, OutputError
 
-from .sealed import GROWING, INDEX, REJECTED, SEAL, read_seal
+from .sealed import DUPLICATES, GROWING, INDEX, REJECTED, SEAL, read_seal
 
 JOURNAL = "journal.jsonl"
 
@@ -49,8 +51,10 @@ def finish_move(folder: Path) -> None:
         for old in folder.glob("crops-*.npy"):
             if old.name not in names:
                 old.unlink()
-        for name in (*names, INDEX, REJECTED):
-            with contextlib.suppress(FileNotFoundError):  # moved already, before a crash
+        for name in (*names, INDEX, REJECTED, DUPLICATES):
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # moved already, before a crash; not every crop set has the last
                 os.replace(work / name, folder / name)
         (work / JOURNAL).unlink(missing_ok=True)
         os.replace(work / SEAL, folder / SEAL)
@@ -90,3 +94,21 @@ def lock(folder: Path) -> int:
         os.close(handle)
         return -1
     return handle
+
+
+def entry_of(line: bytes) -> dict[str, Any] | None:
+    """A whole line of the journal, or None for a torn one."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_all(handle: int, content: bytes) -> None:
+    """Write, in as many steps as it takes."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]

@@ -9,6 +9,7 @@ refuses what identification only remarks on.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from .align import Floats, Pixels, outside
 from .faces import Face
 from .mesh import PRESENT
 
-__all__ = ["Quality", "QualityRules", "judge", "measure"]
+__all__ = ["KEEP_ALL", "Quality", "QualityRules", "judge", "measure", "measured", "only"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,20 @@ class QualityRules:
             )
 
 
+KEEP_ALL = {"brightest": 255.0, "yaw": 180.0, "pitch": 180.0, "roll": 180.0, "cut_off": 1.0}
+"""Limits that refuse nothing; those not named here are 0."""
+
+
+def only(limits: dict[str, float]) -> QualityRules:
+    """Rules of these limits alone: nothing else is refused.
+
+    >>> only({"face_px": 24}).yaw
+    180.0
+    """
+    names = [field.name for field in dataclasses.fields(QualityRules)]
+    return QualityRules(**{name: limits.get(name, KEEP_ALL.get(name, 0.0)) for name in names})
+
+
 def measure(face: Face, crop: Pixels, matrix: Floats, shape: tuple[int, ...], shrunk: int = 1) -> Quality:
     """The quality of a face.
 
@@ -78,6 +93,11 @@ def measure(face: Face, crop: Pixels, matrix: Floats, shape: tuple[int, ...], sh
         shape: of the photo, (h, w, ...).
         shrunk: px of the photo as it was taken per px of the photo here.
     """
+    return measured(face, crop, outside(matrix, shape, crop.shape[0], 0)[1], shrunk)
+
+
+def measured(face: Face, crop: Pixels, cut_off: float, shrunk: int = 1) -> Quality:
+    """The quality of a face of which the share outside the photo is known already."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return Quality(
         face_px=round(float(np.hypot(*(face.points[1] - face.points[0]))) * shrunk, 1),
@@ -88,7 +108,7 @@ def measure(face: Face, crop: Pixels, matrix: Floats, shape: tuple[int, ...], sh
         roll=round(face.tilt, 1),
         score=round(face.score, 4),
         presence=round(face.presence, 4),
-        cut_off=round(outside(matrix, shape, crop.shape[0], 0)[1], 4),
+        cut_off=round(cut_off, 4),
     )
 
 

@@ -20,6 +20,8 @@ from edge_facenet.schema import doc
 Point = tuple[float, float]
 Points = tuple[Point, Point, Point, Point, Point]
 POINT_NAMES = ("eye_left", "eye_right", "nose", "mouth_left", "mouth_right")  # left and right of the picture
+_ADDED = ("face", "roll", "yaw", "pitch")
+"""The last columns of index.csv, which crop sets of schema 1 do not have."""
 T = TypeVar("T")
 
 
@@ -44,6 +46,10 @@ class CropRow:
     outside: float = doc("share of the crop that lies outside the photo and was filled by its border, 0..1", 0.0)
     cut_off: float = doc("share of the face's inner part, eyes to mouth, that lies outside the photo, 0..1", 0.0)
     sha256: str = doc("of the photo's bytes", "")
+    face: int = doc("which of the photo's faces, from 1, the subject (largest and most central) first", 1)
+    roll: float | None = doc("degrees between the eye line and level, clockwise, in the photo as turned", None)
+    yaw: float | None = doc("degrees the face looks to the picture's right; empty where the mesh sees no face", None)
+    pitch: float | None = doc("degrees the face looks up; empty where the mesh sees no face", None)
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,9 @@ def _read(kind: type[T], content: bytes, where: str) -> tuple[T, ...]:
     header = _header(kind)
     try:
         found = next(reader, [])
-        if found != header:
+        if found != header and not (kind is CropRow and found == header[: len(header) - len(_ADDED)]):
             raise InputError(f"{where}: expected the columns {', '.join(header)}; found {', '.join(found)[:200]!r}.")
-        return tuple(_parse(kind, values) for values in reader)
+        return tuple(_parse(kind, found, values) for values in reader)
     except (ValueError, csv.Error) as error:
         raise InputError(f"{where}, line {reader.line_num}: {error}. Prepare the crop set again.") from error
 
@@ -144,8 +150,7 @@ def _texts(value: Any) -> list[str]:
     return [repr(value) if isinstance(value, float) else str(value)]
 
 
-def _parse(kind: type[T], values: Sequence[str]) -> T:
-    names = _header(kind)
+def _parse(kind: type[T], names: Sequence[str], values: Sequence[str]) -> T:
     if len(values) != len(names):
         raise ValueError(f"expected {len(names)} values, found {len(values)}")
     texts = dict(zip(names, values, strict=True))
@@ -153,15 +158,12 @@ def _parse(kind: type[T], values: Sequence[str]) -> T:
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # T is one of the two dataclasses above
         if field.name == "points":
             arguments["points"] = tuple((float(texts[f"{p}_x"]), float(texts[f"{p}_y"])) for p in POINT_NAMES)
-            continue
-        text, of = texts[field.name], str(field.type)
-        arguments[field.name] = (
-            None
-            if of.endswith("None") and not text
-            else float(text)
-            if of.startswith("float")
-            else int(text)
-            if of == "int"
-            else text
-        )
+        elif field.name in texts:
+            arguments[field.name] = _value(texts[field.name], str(field.type))
     return kind(**arguments)
+
+
+def _value(text: str, of: str) -> Any:
+    if of.endswith("None") and not text:
+        return None
+    return float(text) if of.startswith("float") else int(text) if of == "int" else text

@@ -19,8 +19,10 @@ from edge_facenet.schema import doc, from_json, to_json
 
 from .rows import CropRow, Rejection, natural_key, read_index, read_rejected
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: the last columns of index.csv (face, roll, yaw, pitch). Crop sets of schema 1 are read as before."""
 SEAL, INDEX, REJECTED, GROWING = "prepare.json", "index.csv", "rejected.csv", ".growing"
+DUPLICATES = "duplicates.csv"
 Pixels = npt.NDArray[np.uint8]
 
 

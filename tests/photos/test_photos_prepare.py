@@ -74,7 +74,13 @@ def test_totals_add_up_and_tables_read_back(tmp_path: Path) -> None:
         "notes.txt": "This is text, not a picture.",
     }
     assert CropSet.open(tmp_path / "out").rows == crops.rows
-    assert sorted(everything(tmp_path / "out")) == ["crops-00000.npy", "index.csv", "prepare.json", "rejected.csv"]
+    assert sorted(everything(tmp_path / "out")) == [
+        "crops-00000.npy",
+        "duplicates.csv",
+        "index.csv",
+        "prepare.json",
+        "rejected.csv",
+    ]
 
 
 @SYNTHETIC
