@@ -37,8 +37,8 @@ class View:
         self._crops, chosen = crops, set(people)
         self.margin, self.template = crops.margin, crops.template
         self.identities = tuple(name for name in crops.identities if name in chosen)
-        places = {name: place for place, name in enumerate(self.identities)}
-        by_label = np.array([*(places.get(name, -1) for name in crops.identities), -1], np.int32)
+        self._places = {name: place for place, name in enumerate(self.identities)}
+        by_label = np.array([*(self._places.get(name, -1) for name in crops.identities), -1], np.int32)
         self.labels: npt.NDArray[np.int32] = by_label[crops.labels]
         self.sha256 = files.sha256("\n".join([crops.sha256, *self.identities]).encode())
 
@@ -47,9 +47,8 @@ class View:
         return self._crops.crops(rows)
 
     def rows_of(self, identities: Any) -> npt.NDArray[np.int64]:
-        """Rows of these people, who must be in the view."""
-        places = [self.identities.index(name) for name in identities]
-        return np.flatnonzero(np.isin(self.labels, places)).astype(np.int64)
+        """Rows of these people; KeyError for one who is not in the view."""
+        return np.flatnonzero(np.isin(self.labels, [self._places[name] for name in identities])).astype(np.int64)
 
     def cut(self, rows: Any, size: int) -> npt.NDArray[np.uint8]:
         """(m, size, size, 3) uint8 RGB, the template without margin."""

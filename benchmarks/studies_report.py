@@ -54,7 +54,7 @@ def block(study: Study, record: dict[str, Any] | None, page: Path) -> str:
         rows = [row for row in study.rows if row.source == source]
         title = f"On {SOURCES[source]}:\n\n" if len(sources) > 1 else ""
         parts.append(title + table(rows, record["results"]))
-        if said := ahead(rows, record["results"]):
+        if said := paired(rows, record["results"]) or ahead(rows, record["results"]):
             parts.append(said)
     missing = sum(max(0, wanted(row) - len(_of(row, record["results"]))) for row in study.rows)
     late = f" **{missing} trainings have not been run yet.**" if missing else ""
@@ -75,6 +75,20 @@ def table(rows: list[Row], results: Results) -> str:
         cells = [row.name, *_given(row, found), *(_mean(found, key) for key in FIGURES)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def paired(rows: list[Row], results: Results) -> str:
+    """Differences to the network as it is, judged by the same people seed by seed; empty where no row is such a network."""
+    bases = {r["seed"]: r["accuracy"] for row in rows if row.as_it_is for r in _of(row, results)}
+    said = []
+    for row in (row for row in rows if not row.as_it_is):
+        found = sorted(_of(row, results), key=lambda r: r["seed"])
+        seeds = [(r, r["seed"] if r["seed"] in bases else min(bases, default=None)) for r in found]
+        changes = [f"{r['accuracy'] - bases[seed]:+.1f}" for r, seed in seeds if seed is not None]
+        said += [f"{row.name}: {', '.join(changes)}"] if changes else []
+    if not said:
+        return ""
+    return f"Accuracy minus that of `mobile` as it is, judged by the same people, seed by seed: {'; '.join(said)}."
 
 
 def ahead(rows: list[Row], results: Results) -> str:
@@ -140,7 +154,7 @@ def plot(study: Study, results: Results, path: Path) -> None:
 
     rows = [row for source in ORDER for row in study.rows if row.source == source and _of(row, results)]
     several = len({row.source for row in rows}) > 1
-    names = [f"{row.name} · {row.source}" if several else row.name for row in rows]
+    names = [f"{row.name} · {row.source}".replace("`", "") if several else row.name for row in rows]
     height = 1.2 + 0.34 * len(rows)
     with plt.rc_context({"svg.hashsalt": study.name, "svg.fonttype": "none", "font.size": 9}):
         figure, axes = plt.subplots(1, len(FIGURES), figsize=(10, height), sharey=True, layout="constrained")
