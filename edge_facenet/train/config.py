@@ -17,9 +17,12 @@ from ..schema import doc, from_json, nearest, to_json
 from .holdout import Quota
 from .jitter import JitterConfig
 
-FREE = ("save_every", "log_every", "look_every", "tensorboard", "distil.bank", "distil.teachers")
-"""Keys that never change the weights; a run may go on with other values of these. (Teachers may have moved; whether they
-are still the same ones, their bank knows.)"""
+FREE = (
+    "save_every", "log_every", "look_every", "tensorboard", "distil.bank", "distil.teachers",
+    "devices.local", "devices.coordinator", "devices.processes", "devices.process", "devices.patience",
+)  # fmt: skip
+"""Keys that never change what a step computes; a run may go on with other values of these. (Teachers may have moved; whether
+they are still the same ones, their bank knows. Another number of devices rounds its sums in another order.)"""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,27 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class DevicesConfig:
+    """What is trained on. More than one device needs JAX; all processes see one run folder, and process 0 writes."""
+
+    local: int = doc("devices of each process; 0 = all it has", 1)
+    processes: int = doc("processes that train together, on one machine or several", 1)
+    process: int = doc("number of this one, from 0; EDGE_FACENET_PROCESS wins over it", 0)
+    coordinator: str = doc("HOST:PORT where process 0 listens for the others", "")
+    patience: int = doc("seconds to wait for the others at the start", 120)
+
+    def __post_init__(self) -> None:
+        if self.local < 0 or self.patience < 1 or not 0 <= self.process < self.processes:
+            raise ValueError(
+                f"devices.local is at least 0, devices.process in 0..processes-1; found {self.local}, {self.process} of {self.processes}."
+            )
+        if self.processes > 1 and ":" not in self.coordinator:
+            raise ValueError(
+                f'devices.coordinator must be HOST:PORT with several processes, found "{self.coordinator}".'
+            )
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole training."""
 
@@ -175,6 +199,7 @@ class TrainConfig:
     schedule: ScheduleConfig = doc("the learning rate over the steps", ScheduleConfig())
     average: float = doc("averaged weights: the most of the old average that a step keeps; 0 = none are kept", 0.0)
     seed: int = doc("of weights, order and augmentation", 0)
+    devices: DevicesConfig = doc("one device or several", DevicesConfig())
     threads: int = doc("threads of the backend; 0 = all cores", 0)
     precision: Literal["float32", "mixed_bfloat16"] = doc("of the arithmetic; weights stay float32", "float32")
     fused_norm: bool = doc("TensorFlow's fused batch normalisation while training", False)

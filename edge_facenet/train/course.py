@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..schema import nearest
 from ..verification import Split
 from .config import TrainConfig
+from .workers import ALONE, Team
 
 LABEL_TERMS = ("softmax", "center", "triplet")
 """Terms that learn from names, and so need people with several photos."""
@@ -75,6 +76,7 @@ class Course:
     split: Split  # only `train` may be touched, and rows without identity
     run: Path  # the run's folder; an objective may keep caches in it that a resumed run can rebuild
     maps: tuple[tuple[int, ...], ...] = ()  # (h, w, channels) of each map that auxiliary heads may look at
+    team: Team = ALONE  # the processes that train together
 
 
 @dataclass(frozen=True)

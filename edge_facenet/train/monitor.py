@@ -40,8 +40,17 @@ class Status:
 class Monitor:
     """Collects figures of each step, writes a row every `log_every` steps, warns once of each kind of trouble."""
 
-    def __init__(self, run: Path, config: TrainConfig, names: Sequence[str], on_message: Callable[[str], None]) -> None:
-        """`names`: columns beyond `FIXED` and `LOOKS`."""
+    def __init__(
+        self,
+        run: Path,
+        config: TrainConfig,
+        names: Sequence[str],
+        on_message: Callable[[str], None],
+        *,
+        writes: bool = True,
+    ) -> None:
+        """`names`: columns beyond `FIXED` and `LOOKS`; `writes`: whether the log is this process's."""
+        self._writes = writes
         self._path, self._config, self._on_message = run / "log.csv", config, on_message
         self._columns = (*FIXED, *names, *LOOKS)
         self._sums: Figures = {}
@@ -57,9 +66,11 @@ class Monitor:
         rows = [row for row in read_log(self._path) if int(row["step"]) <= start]
         self._seconds = float(rows[-1]["seconds"]) if rows else 0.0
         self._cpu = (float(rows[-1].get("cpu_seconds") or 0.0) if rows else 0.0) - time.process_time()
+        self._last = self._began = time.monotonic()
+        if not self._writes:
+            return
         lines = [",".join(self._columns), *(",".join(row.get(c, "") for c in self._columns) for row in rows)]
         files.write_bytes(self._path, ("\n".join(lines) + "\n").encode())
-        self._last = self._began = time.monotonic()
 
     def summary(self) -> tuple[float, Figures]:
         """Images per second since `begin`, and the figures of the last row."""
@@ -105,6 +116,8 @@ class Monitor:
         return Status(step, self._config.steps, speed, left, self._newest)
 
     def _append(self, row: dict[str, float]) -> None:
+        if not self._writes:
+            return
         cells = (f"{row[c]:.6g}" if isinstance(row.get(c), float) else str(row.get(c, "")) for c in self._columns)
         try:
             with self._path.open("a", encoding="utf-8", newline="") as stream:

@@ -87,14 +87,18 @@ class OfflineMiner:
         interval = step // self._every
         if interval in self._plans:
             return
-        path = self._path(interval)
-        if not path.exists():
+        path, there = self._path(interval), self._path(interval).exists()
+        self._course.team.meet(f"looking for triplets {interval}")  # nobody writes before everybody has looked
+        if not there:
             if step % self._every:
                 raise InputError(
                     f"{path} is gone: step {step} needs the triplets mined at step {interval * self._every}. "
                     "Bring the file back, or train into a new folder."
                 )
-            self._write(interval, *self._mine(interval, network()))
+            mined = self._mine(interval, network())  # by every process, so that none waits for minutes
+            if self._course.team.leads:
+                self._write(interval, *mined)
+            self._course.team.meet(f"triplets {interval}")
         with np.load(path) as kept, self._news:
             self._plans = {interval: (kept["triplets"], kept["labels"])}
             self._news.notify_all()

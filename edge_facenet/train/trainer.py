@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 
 from ..budget import Budget
-from ..errors import EdgeFacenetError, GateError
-from ..verification import Split
-from . import backbones, backend, checkpoint, costs, feed, objectives, runs, warm
+from ..errors import EdgeFacenetError, GateError, InputError
+from ..verification import Split, read_split
+from . import backbones, backend, checkpoint, costs, feed, objectives, runs, warm, workers
 from .board import Board
 from .config import TrainConfig
 from .course import Batch, Course, Crops, labelled
 from .looks import Look
 from .monitor import Figures, Monitor, Status
 from .optimisation import rate
+from .workers import Team
 
 
 @dataclass(frozen=True)
@@ -68,35 +69,62 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     """
     if labelled(config.objective):
         runs.check_people(_photos(crops), config.batch.least_photos)
+    team = workers.join(config, backend.name())
     for sentence in backend.prepare(config):
         listeners.on_message(sentence)
     network = checkpoint.plain_network(config)
     what = f"{config.backbone.name} at {config.backbone.size} px"
     Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
-    with runs.opened(run):
-        saved = checkpoint.newest(run, listeners.on_message)
+    with runs.opened(run) if team.leads else contextlib.nullcontext(), team.scope():
+        start = _Start(crops, run, config, listeners, team)
+        return start.session(network).run_to_end(start.saved)
+
+
+class _Start:
+    """From a run's folder to a session."""
+
+    def __init__(self, crops: Crops, run: Path, config: TrainConfig, listeners: Listeners, team: Team) -> None:
+        self.crops, self.run, self.config, self.listeners, self.team = crops, run, config, listeners, team
+        self.saved = checkpoint.newest(run, listeners.on_message) if team.leads else None
+
+    def session(self, network: Any) -> _Session:
+        """A session whose folder is settled and whose network has the weights to begin with."""
         try:
-            session = _begun(crops, run, config, listeners, network, saved)
+            split = self._settled() if self.team.leads else self._followed()
+            return self._made(network, split)
         except EdgeFacenetError:
-            if saved is None:  # refused: no run that looks as if it could go on
-                runs.take_back(run)
+            if self.team.leads and self.saved is None:  # refused: no run that looks as if it could go on
+                runs.take_back(self.run)
             raise
-        return session.run_to_end(saved)
 
+    def _settled(self) -> Split:
+        photos, done = _photos(self.crops), self.saved.state.step if self.saved else 0
+        split = runs.settle(self.run, self.config, photos, begun=self.saved is not None, done=done)
+        self.team.meet("at the start")
+        return split
 
-def _begun(
-    crops: Crops, run: Path, config: TrainConfig, listeners: Listeners, network: Any, saved: checkpoint.Saved | None
-) -> _Session:
-    """A session whose folder is settled and whose network has the weights to begin with."""
-    split = runs.settle(run, config, _photos(crops), begun=saved is not None, done=saved.state.step if saved else 0)
-    if saved is None and config.backbone.start_from:
-        started = warm.begin_with(network, config, split)
-        warm.write(run, started)
-        for sentence in started.sentences():
-            listeners.on_message(sentence)
-    taps = backbones.find(config.backbone.name).taps if labelled(config.objective) else ()
-    maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
-    return _Session(Course(config, crops, split, run, maps), network, listeners, taps)
+    def _followed(self) -> Split:
+        """Another process has settled the folder."""
+        self.team.meet("at the start")
+        if not (self.run / "split.json").exists():
+            raise InputError(
+                f"Process {self.team.process} sees no run in {self.run}, where process 0 has begun one. "
+                "All processes need one folder: put it where every machine sees it."
+            )
+        self.saved = checkpoint.newest(self.run)
+        return read_split(self.run / "split.json")
+
+    def _made(self, network: Any, split: Split) -> _Session:
+        config, run = self.config, self.run
+        if self.saved is None and config.backbone.start_from:
+            started = warm.begin_with(network, config, split)
+            if self.team.leads:
+                warm.write(run, started)
+            for sentence in started.sentences():
+                self.listeners.on_message(sentence)
+        taps = backbones.find(config.backbone.name).taps if labelled(config.objective) else ()
+        maps = tuple(tuple(network.get_layer(tap).output.shape[1:]) for tap in taps)
+        return _Session(Course(config, self.crops, split, run, maps, self.team), network, self.listeners, taps)
 
 
 class _Session:
@@ -115,13 +143,13 @@ class _Session:
         average = training_twin(network, fused=False) if config.average else None
         self.learner = Learner(twin, average, self.objective, config, taps)
         names = [*(meter.name for meter in self.learner.meters), *self.objective.look_names]
-        self.monitor = Monitor(course.run, config, names, listeners.on_message)
+        self.monitor = Monitor(course.run, config, names, listeners.on_message, writes=course.team.leads)
         self.look = Look(course.crops, course.split.calibrate, config.backbone.size) if config.look_every else None
 
     def run_to_end(self, saved: checkpoint.Saved | None) -> Result:
         start, end = self._restored(saved), self.config.steps
         self.monitor.begin(start)
-        self.board = Board(self.course.run, start) if self.config.tensorboard else None
+        self.board = Board(self.course.run, start) if self.config.tensorboard and self.course.team.leads else None
         made = feed.ahead(self.objective.batch, start, end)
         with contextlib.closing(self.objective), made as batches, self._stopping(), _stop_asked() as stop_asked:
             self._announce(start)
@@ -141,9 +169,10 @@ class _Session:
         if step < self.config.steps:
             self.objective.ready(step, self._current)
 
-    def _current(self) -> Any:
-        """The network with the newest weights, in its form for inference."""
-        self.vessel.set_weights(self.learner.network.get_weights())
+    def _current(self, averaged: bool = False) -> Any:
+        """The network with the newest (or their averaged) weights, in its form for inference, on one device."""
+        source = self.learner.average if averaged else self.learner.network
+        self.vessel.set_weights(source.get_weights())
         return self.vessel
 
     @contextlib.contextmanager
@@ -171,7 +200,9 @@ class _Session:
         }
         speed = rate(config, step)
         self.learner.optimizer.learning_rate.assign(speed)
-        logs = self.learner.train_on_batch(batch, return_dict=True)
+        team = self.course.team
+        with team.lost_explained(f"in step {done}"):
+            logs = self.learner.train_on_batch(team.share(batch), return_dict=True)
         self.monitor.after(done, {name: float(value) for name, value in logs.items()}, len(batch["image"]))
         looked = self._look(done) if due[config.look_every] else {}
         if due[config.log_every] or looked:
@@ -186,7 +217,7 @@ class _Session:
     def _look(self, done: int) -> Figures:
         if self.look is None:
             return {}
-        network = self._current() if self.learner.average is None else self.learner.average
+        network = self._current(averaged=self.learner.average is not None)
         figures = self.look.figures(network)
         if self.board and self.look.possible:
             self.board.distances(done, self.look.cosines(), self.look.pairs.same)
@@ -197,9 +228,11 @@ class _Session:
             raise GateError(
                 f"The weights are not finite after step {done}; the checkpoint before is kept. Lower optimizer.learning_rate."
             )
+        self.saved_at = done
+        if not self.course.team.leads:
+            return
         state = checkpoint.State(done, {}, self.course.crops.sha256, accuracy)
         checkpoint.save(self.course.run, self.learner, self.vessel, state)
-        self.saved_at = done
 
 
 def _photos(crops: Crops) -> dict[str, int]:
