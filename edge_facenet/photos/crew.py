@@ -13,6 +13,7 @@ import itertools
 import multiprocessing
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -93,14 +94,19 @@ def _window(photos: Sequence[Entry], rules: Rules, jobs: int, died: Died) -> Ite
 
     parts = [photos[k : k + _PART] for k in range(0, len(photos), _PART)]
     done = 0
+    parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1, pre_dispatch="all")
+    results = parallel(delayed(_examined)(part, rules) for part in parts)
     try:
-        parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1, pre_dispatch="all")
-        for outcomes in parallel(delayed(_examined)(part, rules) for part in parts):
+        for outcomes in results:
             done += len(outcomes)
             yield from outcomes
     except _deaths():
         for entry in photos[done:]:
             yield _alone(entry, rules, died)
+    finally:
+        with warnings.catch_warnings():  # stopped early, by Ctrl-C or a full disk, joblib would print advice
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
 
 
 def _alone(entry: Entry, rules: Rules, died: Died) -> Outcome:
