@@ -119,8 +119,12 @@ def outside(matrix: Floats, shape: tuple[int, ...], size: int, margin: int) -> t
     Returns:
         share of the whole crop, and of the face's inner part (eyes to mouth), 0..1 each.
     """
+    back = invert(matrix)
+    ends = apply(back, [(0, 0), (size - 1, 0), (0, size - 1), (size - 1, size - 1)])
+    if (ends >= 0).all() and (ends <= (shape[1] - 1, shape[0] - 1)).all():
+        return 0.0, 0.0  # the corners lie inside, so everything does
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).reshape(-1, 2)
-    x, y = apply(invert(matrix), grid).T
+    x, y = apply(back, grid).T
     beyond = ((x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)).reshape(size, size)
     scale = (size - 2 * margin) / TEMPLATE_SIDE
     left, top, right, bottom = (round(v * scale) + margin for v in INNER)
