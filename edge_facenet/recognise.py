@@ -20,6 +20,7 @@ from .errors import ConfigError, InputError, ManifestError, NoFaceFound, Thresho
 from .gallery import Enrolled, Gallery, Maker, Match, Sample, default_path
 from .gallery.decide import decide, threshold
 from .gallery.secure import read_key
+from .manifest import Manifest
 from .photos.align import TEMPLATE_NAME
 from .photos.aligner import LIMITS, Aligner, Box, FoundFace, open_aligner
 from .photos.decode import Photo
@@ -44,6 +45,7 @@ __all__ = [
 Which: TypeAlias = int | Literal["largest"] | None
 """Which of a photo's faces: its number from 1, in the order of `faces`; the largest; None = there must be one alone."""
 EMPTY = "the gallery is empty: nobody is enrolled"
+OUTDATED = "nobody in the gallery is enrolled with this model: enroll them again"
 _SHOWN = 5
 
 
@@ -102,11 +104,7 @@ class FaceRecognizer:
             model if isinstance(model, Embedder) else load(model, engine=options.engine, threads=options.threads)
         )
         manifest = self.embedder.manifest
-        if manifest.template != TEMPLATE_NAME:
-            raise ManifestError(
-                f"{manifest.file} takes faces cut to template {manifest.template}; photos are cut to {TEMPLATE_NAME} here. Give "
-                "another model."
-            )
+        check_template(manifest)
         self._aligner = aligner or open_aligner(options.engine, options.threads)
         maker = Maker(self.embedder.fingerprint, self._aligner.fingerprint, manifest.dimension)
         self._gallery = None if gallery is False else Gallery.open(Path(gallery or default_path()), maker, key=key)
@@ -190,7 +188,8 @@ class FaceRecognizer:
             return ()
         templates = self.gallery.templates()
         if not len(templates):
-            return tuple(self._seen(face, _NOBODY, None) for face in found)
+            nobody = _nobody(OUTDATED if len(self.gallery) else EMPTY)
+            return tuple(self._seen(face, nobody, None) for face in found)
         limit = threshold(self.embedder.manifest.thresholds, templates, self.options.fpir)
         matches = (decide(probe, templates, limit) for probe in self._embed(found))
         return tuple(self._seen(face, match, limit.cosine) for face, match in zip(found, matches, strict=True))
@@ -262,7 +261,17 @@ class FaceRecognizer:
         return Seen(*about, match.name, match.person, match.similarity, limit, match.why, match.ambiguous)
 
 
-_NOBODY = Match(None, None, None, None, (), EMPTY)
+def check_template(manifest: Manifest) -> None:
+    """Raises ManifestError when a network takes faces cut otherwise than photos are cut here."""
+    if manifest.template != TEMPLATE_NAME:
+        raise ManifestError(
+            f"{manifest.file} takes faces cut to template {manifest.template}; photos are cut to {TEMPLATE_NAME} here. Give "
+            "another model."
+        )
+
+
+def _nobody(why: str) -> Match:
+    return Match(None, None, None, None, (), why)
 
 
 def _enrolment(done: Enrolled, refused: list[Refusal]) -> Enrolment:

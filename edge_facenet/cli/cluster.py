@@ -74,17 +74,12 @@ def _eyes(model: str, threads: int) -> Eyes:
 
     from edge_facenet import load
     from edge_facenet.clustering.album import Eyes
-    from edge_facenet.errors import ManifestError
-    from edge_facenet.photos.align import TEMPLATE_NAME
     from edge_facenet.photos.aligner import open_aligner
+    from edge_facenet.recognise import check_template
 
     cv2.setNumThreads(1)  # faces are small: more threads cost more than they bring
     embedder = load(model, threads=threads)
-    if embedder.manifest.template != TEMPLATE_NAME:
-        raise ManifestError(
-            f"{embedder.manifest.file} takes faces cut to template {embedder.manifest.template}; photos are cut to "
-            f"{TEMPLATE_NAME} here. Give another --model."
-        )
+    check_template(embedder.manifest)
     return Eyes(open_aligner(embedder.engine.name, threads), embedder)
 
 

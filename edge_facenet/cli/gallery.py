@@ -203,7 +203,7 @@ def migrate(*, model: Model = "mobile", gallery: Where = None, key_file: KeyFile
     tools = gallery_faces.open_tools(model)
     store = _open(gallery, key_file)
     with bar("Embedding kept crops", unit="crops") as on_progress:
-        done = run(store, tools.maker, tools.embed, on_progress)
+        done = run(store, tools.maker, tools.embed, on_progress, side=tools.side)
     typer.echo(text.migrated(store, done, as_json=as_json))
 
 

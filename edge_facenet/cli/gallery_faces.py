@@ -12,9 +12,11 @@ from edge_facenet import files
 from edge_facenet.embedder import Embedder, load
 from edge_facenet.errors import InputError, NoFaceFound, PhotoError
 from edge_facenet.gallery import Maker, Sample
+from edge_facenet.photos.align import TEMPLATE_SIDE
 from edge_facenet.photos.aligner import LIMITS, aligner_fingerprint, open_aligner
 from edge_facenet.photos.decode import decode
 from edge_facenet.pixels import Pixels
+from edge_facenet.recognise import box_text, check_template
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Tools:
 
     embedder: Embedder
     maker: Maker
+    side: int = TEMPLATE_SIDE
+    """Of the crops that the network takes, px, margin included."""
 
     def embed(self, crops: Pixels) -> npt.NDArray[np.float32]:
         """(n, s, s, 3) uint8 RGB -> (n, d) unit rows."""
@@ -47,7 +51,8 @@ class Tools:
             raise NoFaceFound(f"{photo} shows no face that could be found. Give a photo with a clear, frontal face.")
         if face is None and len(found) > 1:
             raise InputError(
-                f"{photo} shows {len(found)} faces. Say which one is meant: --face 1 to --face {len(found)}."
+                f"{photo} shows {len(found)} faces: "
+                f"{'; '.join(f'{k} at {box_text(one.box)}' for k, one in enumerate(found, 1))}. Say which one is meant: --face N."
             )
         number = face or 1
         if not 1 <= number <= len(found):
@@ -59,4 +64,6 @@ class Tools:
 def open_tools(model: str) -> Tools:
     """The network by name or path, and the project's own aligner's fingerprint."""
     embedder = load(model)
-    return Tools(embedder, Maker(embedder.fingerprint, aligner_fingerprint(), embedder.manifest.dimension))
+    check_template(embedder.manifest)
+    maker = Maker(embedder.fingerprint, aligner_fingerprint(), embedder.manifest.dimension)
+    return Tools(embedder, maker, TEMPLATE_SIDE + 2 * embedder.manifest.margin)

@@ -51,6 +51,11 @@ def run(job: Job, sources: Sequence[str]) -> int:
         note(
             f"Gallery {job.recognizer.gallery.path} is empty: every face is unknown. Enroll people: edge-facenet enroll."
         )
+    elif not len(job.recognizer.gallery.templates()):
+        note(
+            f"Nobody in gallery {job.recognizer.gallery.path} is enrolled with this model: every face is unknown. Enroll them again: "
+            "edge-facenet enroll; who they are: edge-facenet gallery list."
+        )
     for what in sources:
         if is_stream(what):
             _stream(job, what)
@@ -171,7 +176,13 @@ def _frame_values(job: Job, source: Source, frame: Frame, faces: tuple[Seen, ...
 
 def summary(watch: Watch) -> list[str]:
     """Who was seen, one line each."""
-    lines = [f"{watch.frames} frames looked at; {'seen' if watch.people else 'nobody seen'}{':' * bool(watch.people)}"]
+    lines = [
+        f"{_frames(watch.frames)} looked at; {'seen' if watch.people else 'nobody seen'}{':' * bool(watch.people)}"
+    ]
     for one in watch.summary():
-        lines.append(f"  {one.name}: {one.frames} frames, {clock(one.first)} to {clock(one.last)}")
+        lines.append(f"  {one.name}: {_frames(one.frames)}, {clock(one.first)} to {clock(one.last)}")
     return lines
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' * (count != 1)}"

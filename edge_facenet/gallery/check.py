@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import GalleryDamaged
 from ..schema import doc
 from . import rows
-from .people import Maker, fault
+from .people import UNREADABLE, Maker, fault
 from .rows import Face
 from .secure import Vault
 from .session import Session
@@ -80,6 +80,8 @@ def _names(session: Session) -> tuple[dict[int, str], list[Fault]]:
         try:
             entry = rows.entry(session.vault, row)
             names[entry.id] = entry.name
+            if UNREADABLE in entry.name:
+                faults.append(Fault(entry.id, None, "the name cannot be shown: another program wrote it"))
         except GalleryDamaged:
             number = int(str(row[0]))
             names[number] = f"#{number}"

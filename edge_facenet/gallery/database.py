@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -136,12 +137,21 @@ class Database:
         try:
             found = self.path.stat()
         except FileNotFoundError:
+            if self.path.is_symlink():
+                raise InputError(
+                    f"Gallery {self.path} is a link to {os.readlink(self.path)}, which is not there. Plug its disk in, or give "
+                    "another place with --gallery."
+                ) from None
             return ()
         except NotADirectoryError as error:
             raise InputError(f"{self.path} cannot be a gallery: {self.path.parent} is not a folder.") from error
         if self.path.is_dir():
             raise InputError(
                 f"{self.path} is a folder, a gallery is a file. Give the file, for example {self.path / 'gallery.db'}."
+            )
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(
+                f"{self.path} is a device or a pipe, a gallery is a file. Give another place with --gallery."
             )
         return (found.st_dev, found.st_ino)
 
@@ -180,6 +190,8 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    # A value that another program stored as text need not be valid text; one such row must not close the whole gallery.
+    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
     try:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -261,6 +273,8 @@ def judge(connection: sqlite3.Connection, path: Path) -> bool:
         raise GalleryDamaged(
             f"Gallery {path} has schema {value['user_version']}, this version reads 1 to {SCHEMA_VERSION}. Upgrade edge-facenet."
         )
+    if value["user_version"] < 1:
+        raise GalleryDamaged(_damaged(path, f"altered: it has schema {value['user_version']}"))
     if pages * size > found and not _size(path, "-wal"):
         raise GalleryDamaged(_damaged(path, f"cut short: {pages * size} bytes expected, {found} found"))
     if names != _OURS:

@@ -36,15 +36,22 @@ class Migrated:
 
 
 def migrate(
-    gallery: Gallery, maker: Maker, embed: Embed, on_progress: OnProgress = lambda done, total: None
+    gallery: Gallery,
+    maker: Maker,
+    embed: Embed,
+    on_progress: OnProgress = lambda done, total: None,
+    *,
+    side: int | None = None,
 ) -> Migrated:
     """Make a gallery one of `maker`, in one transaction; killed half way, it is as it was.
 
-    A crop counts only where the aligner that cut it is the maker's: another aligner cuts other pixels.
+    A crop counts only where the aligner that cut it is the maker's (another aligner cuts other pixels) and where it shows as
+    much around the face as the new network wants.
 
     Args:
         gallery: opened without a maker.
         embed: (1, s, s, 3) uint8 RGB -> (1, d) unit rows, the new network's.
+        side: of the crops that the new network takes, px, margin included; None = any.
     Raises:
         InputError: the gallery is empty, or `embed` gives no unit vectors of the maker's dimension.
         GalleryDamaged: a row or a crop was altered.
@@ -59,9 +66,10 @@ def migrate(
             crop = (
                 rows.crop_of(session.connection, session.vault, face) if face.maker.aligner == maker.aligner else None
             )
-            if crop is None:
+            pixels = None if crop is None else rows.from_png(crop, _what(face))
+            if crop is None or pixels is None or side not in (None, len(pixels)):
                 continue
-            vector = _embedded(embed, crop, face, maker)
+            vector = _embedded(embed, pixels, face, maker)
             session.remove([face])
             new = dataclasses.replace(face, maker=maker, vector=vector)
             rows.add_face(session.connection, session.vault, new, crop)
@@ -73,7 +81,10 @@ def migrate(
         return Migrated(embedded, len(old) - embedded, ready, again)
 
 
-def _embedded(embed: Embed, crop: bytes, face: Face, maker: Maker) -> Floats:
-    what = f"embedding {face.id} of person {face.person}"
-    found = np.asarray(embed(rows.from_png(crop, what)[None]))
-    return check_vector(found[0] if found.shape[:1] == (1,) else found, maker.dimension, f"The new {what}")
+def _embedded(embed: Embed, crop: Pixels, face: Face, maker: Maker) -> Floats:
+    found = np.asarray(embed(crop[None]))
+    return check_vector(found[0] if found.shape[:1] == (1,) else found, maker.dimension, f"The new {_what(face)}")
+
+
+def _what(face: Face) -> str:
+    return f"embedding {face.id} of person {face.person}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,14 +21,23 @@ T = TypeVar("T", bound=np.generic)
 
 NAME_LENGTH = 200
 NAME_RULE = (
-    f"A name has 1 to {NAME_LENGTH} characters, at least one of them visible, and no control characters, line breaks or "
-    "marks that turn the direction of writing"
+    f"A name has 1 to {NAME_LENGTH} characters, at least one of them visible, and no control characters, line breaks, "
+    "characters that nobody sees, or marks that turn the direction of writing"
 )
 UNIT_SLACK = 1e-3
 """How far from 1 the length of an embedding may be: rounding to half precision moves it by at most 5e-4."""
 SHORTEST_MEAN = 1e-3
 """A mean shorter than this points nowhere: embeddings that cancel each other are no template."""
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# With these two people would have names that look the same. What scripts and emoji need stays: joiners and variation
+# selectors (but not beside Latin letters), Mongolian's own, and the tags that spell the flags of England, Scotland, Wales.
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "|(?:^|[\x20-\x7e])[\u200c\u200d]|[\u200c\u200d](?:$|[\x20-\x7e])|[A-Za-z][\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -204,11 +214,22 @@ def check_name(name: str) -> str:
     kinds = {unicodedata.category(c) for c in text}
     if not text or len(text) > NAME_LENGTH:
         raise InputError(f"{NAME_RULE}; found {len(text)} characters. Give another name.")
-    if kinds & {"Cc", "Cs", "Zl", "Zp"} or _TURNING & set(text):
+    if kinds & _BREAKING or _TURNING & set(text) or _UNSEEN.search(_FLAG.sub("\U0001f3f4", text)):
         raise InputError(f"{NAME_RULE}; found {ascii(text)[:80]}. Give another name.")
     if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
         raise InputError(f"{NAME_RULE}; found nothing visible in {ascii(text)[:80]}. Give another name.")
     return text
+
+
+def readable(stored: str) -> str:
+    """A name as it may be shown. A gallery, or a backup that somebody sends, may hold what `check_name` never let in: that
+    must not reach a terminal.
+
+    >>> readable("Ada\\x1b[2J")
+    'Ada\ufffd[2J'
+    """
+    shown = (UNREADABLE if unicodedata.category(c) in _BREAKING or c in _TURNING else c for c in stored)
+    return "".join(shown) or UNREADABLE
 
 
 def _frozen(array: npt.NDArray[T]) -> npt.NDArray[T]:

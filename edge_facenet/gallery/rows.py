@@ -14,11 +14,12 @@ import numpy as np
 from ..errors import GalleryDamaged
 from ..pixels import Pixels
 from ..schema import doc
-from .people import Floats, Maker, Rows, Sample
+from .people import Floats, Maker, Rows, Sample, readable
 from .secure import Plain, Vault
 
 _COLUMNS = "id, person, rejected, embedder, aligner, dimension, vector, photo, source, added"
 _FLOAT = np.dtype("<f4")
+_LAST_ID = 2**63 - 1  # SQLite's
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def entry(vault: Vault, row: tuple[object, ...]) -> Entry:
     """A row of `raw_people` as a person."""
     number, uid, name, enrolled, updated = row
     place = _name_place(_int(number), str(uid))
-    return Entry(_int(number), str(uid), _load(vault, name, place), str(enrolled), str(updated))
+    return Entry(_int(number), str(uid), readable(_load(vault, name, place)), str(enrolled), str(updated))
 
 
 def raw_people(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
@@ -101,7 +102,13 @@ def names(connection: sqlite3.Connection, vault: Vault) -> dict[int, str]:
 def sequence(connection: sqlite3.Connection, table: str) -> int:
     """The highest id ever given; 0 for none."""
     found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-    return 0 if found is None else int(found[0])
+    number = 0 if found is None else found[0]
+    if not isinstance(number, int) or not 0 <= number < _LAST_ID:
+        raise GalleryDamaged(
+            f"This gallery was altered outside edge-facenet: the last id given in {table} is {number!r}. Nothing was changed; "
+            "put a backup in its place."
+        )
+    return number
 
 
 def add_face(connection: sqlite3.Connection, vault: Vault, face: Face, crop: bytes | None) -> None:

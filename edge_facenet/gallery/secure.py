@@ -88,7 +88,7 @@ class Sealed:
             ) from error
 
     def _bound(self, place: str) -> bytes:
-        return f"{self._gallery};{place}".encode()
+        return f"{self._gallery};{place}".encode("utf-8", "surrogateescape")
 
 
 CHECK_TEXT = b"edge-facenet gallery"
@@ -108,8 +108,8 @@ def open_vault(key: bytes | None, gallery: str, mark: bytes | None, where: Path)
         return Plain()
     if mark is None:
         raise WrongKey(
-            f"Gallery {where} is not encrypted, so no key opens it. Leave the key file out; to encrypt it, export it and import "
-            "it into a new gallery with --key-file."
+            f"Gallery {where} is not encrypted, so no key opens it. Leave the key file out. To encrypt it, export it, and import the "
+            "backup with --plain into a new gallery with --key-file."
         )
     if key is None:
         raise WrongKey(f"Gallery {where} is encrypted. Name its key file: --key-file FILE.")

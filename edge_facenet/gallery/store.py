@@ -209,8 +209,8 @@ class Gallery:
         differing = [word for field, word in fields.items() if getattr(found, field) != getattr(self.maker, field)]
         raise GalleryMismatch(
             f"Gallery {self.path} is of another {' and '.join(differing)}: it was made by {found}, in use is {self.maker}; such "
-            f"embeddings cannot be compared. Type: edge-facenet gallery migrate --gallery {self.path}, and enroll those again "
-            "whom it names: edge-facenet enroll NAME PHOTOS."
+            "embeddings cannot be compared. Give the model it was made with, or type: edge-facenet gallery migrate --gallery "
+            f"{self.path} --model MODEL, and enroll those again whom it names: edge-facenet enroll NAME PHOTOS."
         )
 
     def _session(self, connection: sqlite3.Connection) -> Session:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from ..errors import GalleryDamaged, GalleryMismatch, InputError, OutputError
 from ..schema import doc
 from . import rows
-from .database import connect, create, reported, transaction
+from .database import SIDES, connect, create, reported, transaction
 from .rows import Face
 from .secure import mark_of, open_vault
 from .session import SAME_FACE, Session
@@ -105,7 +104,8 @@ def _new_file(path: Path, key: bytes | None) -> Iterator[Session]:
     """An empty gallery beside `path` that becomes it when the block ends without an error."""
     if path.exists() or path.is_symlink():
         raise OutputError(f"{path} exists; a backup is never written over. Give a new name.")
-    temporary = path.parent / f".writing-{secrets.token_hex(6)}"
+    temporary = path.with_name(f".{path.name}.writing")
+    _clear(temporary, path)
     uid = rows.new_uid()
     mark = None if key is None else mark_of(key, uid, path)
     try:
@@ -119,9 +119,30 @@ def _new_file(path: Path, key: bytes | None) -> Iterator[Session]:
         with reported(path):
             raise
     finally:
-        for side in ("", "-wal", "-shm", "-journal"):
-            with contextlib.suppress(OSError):
-                temporary.with_name(temporary.name + side).unlink()
+        _remove(temporary)
+
+
+def _clear(temporary: Path, path: Path) -> None:
+    """Remove what an export that was killed left: faces that nobody would find, and nobody forget."""
+    if not temporary.exists():
+        return
+    with (
+        contextlib.suppress(sqlite3.DatabaseError),
+        contextlib.closing(connect(temporary, readonly=False)) as connection,
+    ):
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise OutputError(f"Another export is writing {path}. Wait until it has finished.") from error
+    _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    for side in ("", *SIDES):
+        with contextlib.suppress(OSError):
+            temporary.with_name(temporary.name + side).unlink()
 
 
 def _put(temporary: Path, path: Path) -> None:
@@ -151,7 +172,9 @@ def _digest(session: Session) -> bytes:
         digest.update(repr(dataclasses.astuple(person)).encode())
     for face in session.faces():
         crop = rows.crop_of(session.connection, session.vault, face)
-        digest.update(f"{face.place()};{face.photo_sha256};{face.source!r};{face.added}".encode())
+        digest.update(
+            f"{face.place()};{face.photo_sha256};{face.source!r};{face.added}".encode("utf-8", "surrogateescape")
+        )
         digest.update(face.vector.tobytes())
         digest.update(hashlib.sha256(crop or b"").digest())
     return digest.digest()

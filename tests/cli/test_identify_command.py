@@ -140,6 +140,10 @@ def test_a_gallery_of_another_model_and_a_model_without_thresholds(call: Call, g
     assert call("enroll", "Anna", photo(1, 1), "--gallery", own, "--model", other).code == 0
     bare = call("identify", photo(1, 1), "--gallery", own, "--model", other)
     assert bare.code == 5 and "at least two thresholds" in bare.err
+    assert call("gallery", "migrate", "--gallery", own).code == 0
+    outdated = call("identify", photo(1, 1), "--gallery", own)
+    assert outdated.code == 0 and "enroll them again" in outdated.out
+    assert "Nobody in gallery" in outdated.err and "gallery list" in outdated.err
 
 
 def film(seconds: float, rate: float = 10.0) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from gallery_world import MAKER, as_nobody, closed, filled, raw, sample
 from edge_facenet.errors import EdgeFacenetError, GalleryDamaged, InputError, OutputError
 from edge_facenet.gallery import Gallery
 from edge_facenet.gallery.check import check
+from edge_facenet.gallery.transfer import export_gallery, import_gallery
 
 
 def refused(path: Path, match: str) -> None:
@@ -125,6 +126,62 @@ def test_a_log_left_by_a_kill_is_taken_in(tmp_path: Path) -> None:
     for side in ("", "-wal"):
         shutil.copy(tmp_path / f"g.db{side}", tmp_path / f"h.db{side}")
     assert len(Gallery.open(tmp_path / "h.db", MAKER)) == len(gallery) == 3
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_schema_that_never_was(tmp_path: Path, version: int) -> None:
+    path = closed(filled(tmp_path / "g.db"))
+    with raw(path) as connection:
+        connection.execute(f"PRAGMA user_version={version}")
+    refused(path, f"altered: it has schema {version}")
+
+
+def test_one_value_that_is_no_text_does_not_close_the_gallery(tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db")
+    with raw(gallery.path) as connection:
+        # "||" makes text of bytes: here 128 values of which the first is NaN
+        connection.execute("UPDATE embeddings SET vector = x'0000c07f' || zeroblob(508) WHERE person = 1")
+        connection.execute("UPDATE embeddings SET source = CAST(x'fffe' AS TEXT) WHERE person = 2")
+    assert list(gallery.templates().ids) == [2, 3]
+    found = check(gallery)
+    assert {fault.embedding for fault in found.faults if fault.person == 1} == {1, 2, None}
+    assert len(export_gallery(gallery, tmp_path / "b").path.read_bytes()) > 0
+
+
+@pytest.mark.parametrize("name", [b"\xff\x00", 7, "\x1b[2J", "Ada\u202e", ""])
+def test_a_name_that_another_program_wrote_reaches_no_terminal(tmp_path: Path, name: object) -> None:
+    gallery = filled(tmp_path / "g.db")
+    with raw(gallery.path) as connection:
+        connection.execute("UPDATE people SET name = ? WHERE id = 1", (name,))
+    shown = gallery.find("#1").name
+    assert "\ufffd" in shown and shown.isprintable()
+    assert gallery.templates().names[0] == shown
+    assert [fault.what for fault in check(gallery).faults] == ["the name cannot be shown: another program wrote it"]
+    export_gallery(gallery, tmp_path / "b")
+    other = Gallery.open(tmp_path / "h.db", MAKER)
+    import_gallery(other, tmp_path / "b")
+    assert other.find(1).name == shown
+
+
+@pytest.mark.parametrize("last", [2**63 - 1, -1, "many"])
+def test_a_count_of_ids_that_somebody_changed(tmp_path: Path, last: object) -> None:
+    gallery = filled(tmp_path / "g.db")
+    with raw(gallery.path) as connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'people'", (last,))
+    with pytest.raises(GalleryDamaged, match="last id given in people"):
+        gallery.enroll("Anna", [sample(9)])
+    assert len(gallery) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+def test_places_that_are_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("stick/g.db")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(InputError, match="is a device or a pipe"):
+            Gallery.open(path, MAKER)
+    with pytest.raises(InputError, match=r"is a link to stick/g\.db, which is not there"):
+        Gallery.open(tmp_path / "link", MAKER)
 
 
 def test_a_folder_and_a_path_through_a_file(tmp_path: Path) -> None:

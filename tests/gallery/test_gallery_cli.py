@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 from gallery_world import KEY, MAKER, filled, raw, sample, unit
 
 from edge_facenet import embedder
@@ -174,7 +175,7 @@ class Network:
 def test_migrate(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gallery = filled(tmp_path / "g.db", people=2, crop=True)
     gallery.enroll("Олена / 🦊", [sample(60)])
-    tools: Any = gallery_faces.Tools(Network(), Maker("f" * 64, "a" * 64, 64))  # type: ignore[arg-type]
+    tools: Any = gallery_faces.Tools(Network(), Maker("f" * 64, "a" * 64, 64), side=16)  # type: ignore[arg-type]
     monkeypatch.setattr(gallery_faces, "open_tools", lambda model: tools)
     code, out, _ = line("migrate", "--gallery", gallery.path)
     assert code == 0
@@ -183,6 +184,16 @@ def test_migrate(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "3  Олена / 🦊" in out
     said = json.loads(line("migrate", "--gallery", gallery.path, "--json")[1])
     assert (said["embedded"], [p["id"] for p in said["again"]]) == (0, [3])
+
+
+def test_no_network_for_another_template_gets_a_gallery(line: Line, tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db")
+    model = tiny.artifact(tmp_path, template="other-96")
+    for words in (("migrate",), ("reject", "P0", tmp_path / "x.jpg")):
+        code, out, err = line(*words, "--model", model, "--gallery", gallery.path)
+        assert (code, out) == (4, "")
+        assert "cut to template other-96" in err
+    assert len(gallery.templates()) == 3
 
 
 def test_reject_and_undo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ ODD = [
     "x'); DROP TABLE people;--",
     "👩‍👩‍👧",
     "🦊 / 🐻",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f ❤\ufe0f\u200d🔥",
+    "می\u200cخواهم",
+    "葛\U000e0100城",
     "%s {0} \\n",
     "7",
     "#7",
@@ -67,7 +70,21 @@ def test_c121_odd_names_are_stored_and_deletable(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["x" * 300, "", "   ", "a\nb", "a\x00b", "\x7f", "a\u2028b", "\u202egnp.exe", "\u200b", "\u0301", "\ud800", "\t\n"],
+    [
+        *(
+            "Ada\u200b",
+            "\u200dAda",
+            "Ad\u200ca",
+            "Ada\u200f",
+            "\ufeffAda",
+            "A\u00adda",
+            "\u3164",
+            "Ada\u2800",
+            "Ada\ufe0f",
+        ),
+        *("A\U000e0041da", "\u0301" * 200, "x" * 300, "", "   ", "a\nb", "a\x00b", "\x7f", "a\u2028b", "\u202egnp.exe"),
+        *("\u200b", "\u0301", "\ud800", "\t\n"),
+    ],
 )
 def test_c121_names_that_are_refused_are_refused_with_the_rule(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"A name has 1 to 200 characters.*Give another name"):

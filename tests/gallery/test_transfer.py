@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from edge_facenet.gallery import Gallery, Maker, OpenSetThreshold, Sample
 from edge_facenet.gallery.check import check
 from edge_facenet.gallery.decide import decide
 from edge_facenet.gallery.migrate import migrate
-from edge_facenet.gallery.transfer import export_gallery, import_gallery
+from edge_facenet.gallery.transfer import _new_file, export_gallery, import_gallery
 
 LIMIT = OpenSetThreshold(0.5, 0.01, 0.01, 20, False, "the threshold 0.500")
 NEW = Maker("f" * 64, "a" * 64, 64)
@@ -226,6 +227,30 @@ def test_crops_of_another_aligner_do_not_count(tmp_path: Path) -> None:
     gallery = filled(tmp_path / "g.db", people=2, crop=True)
     done = migrate(Gallery.open(gallery.path), Maker("f" * 64, "b" * 64, 64), embed)
     assert (done.embedded, len(done.again)) == (0, 2)
+
+
+def test_crops_that_show_less_than_the_network_wants_do_not_count(tmp_path: Path) -> None:
+    path = filled(tmp_path / "g.db", people=1, crop=True).path
+    assert migrate(Gallery.open(path), NEW, embed, side=20).embedded == 0
+    assert migrate(Gallery.open(path), NEW, embed, side=16).embedded == 2
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db", crop=True)
+    with _new_file(tmp_path / "b", None) as target:
+        target.add_person("half")
+        for side in ("", "-wal", "-shm"):
+            shutil.copy(tmp_path / f".b.writing{side}", tmp_path / f"left{side}")
+        with pytest.raises(OutputError, match="Another export is writing"):
+            export_gallery(gallery, tmp_path / "b")
+    (tmp_path / "b").unlink()
+    for side in ("", "-wal", "-shm"):
+        (tmp_path / f"left{side}").rename(tmp_path / f".b.writing{side}")
+    assert export_gallery(gallery, tmp_path / "b").people == 3
+    (tmp_path / ".c.writing").write_bytes(b"no database")
+    assert export_gallery(gallery, tmp_path / "c").people == 3
+    gallery.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"g.db", "b", "c"}
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from edge_facenet.errors import (
 from edge_facenet.gallery import Sample
 from edge_facenet.photos.aligner import Aligner
 from edge_facenet.photos.quality import QualityRules
-from edge_facenet.recognise import EMPTY, RecognizerOptions
+from edge_facenet.recognise import EMPTY, OUTDATED, RecognizerOptions
 
 PEOPLE = (1, 2, 5, 8)
 
@@ -161,6 +161,13 @@ def test_c122_a_fresh_gallery_and_one_whose_last_person_went(recognizer: FaceRec
         assert (seen.name, seen.similarity, seen.threshold, seen.why) == (None, None, None, EMPTY)
         assert recognizer.identify(scene()) == ()
         recognizer.gallery.forget([recognizer.enroll("Anna", photo(1, 1)).person])
+
+
+def test_people_of_another_model_are_no_empty_gallery(recognizer: FaceRecognizer) -> None:
+    recognizer.enroll("Anna", photo(1, 1))
+    with recognizer.gallery.writing() as session:
+        session.connection.execute("UPDATE embeddings SET embedder = 'another'")
+    assert recognizer.identify(photo(1, 1))[0].why == OUTDATED
 
 
 def test_c122_needs_no_thresholds(recognizer: FaceRecognizer) -> None:
