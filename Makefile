@@ -72,7 +72,7 @@ core-install: $(STAMP)
 # the commands, and docs/pi.md line by line. Builds what is missing; says so and leaves with 77 where it cannot.
 test-pi: models
 	bash tests/pi/build.sh build/pi $(BIN)/python
-	EDGE_FACENET_PI=build/pi $(BIN)/python -m pytest tests/pi -n $(JOBS) --dist loadfile --timeout 900 --durations 8
+	EDGE_FACENET_PI=build/pi $(BIN)/python -m pytest tests/pi -n $(JOBS) --dist loadfile --timeout 1800 --durations 8
 
 test-lowest:
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest

@@ -40,10 +40,10 @@ class Pi:
     binds: dict[str, Path] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str, timeout: float = 600) -> Done:
+    def run(self, *command: str, timeout: float = 1500) -> Done:
         """Run a command inside and wait for its end."""
         binds = [word for inside, folder in self.binds.items() for word in ("--bind", str(folder), inside)]
-        given = {"HOME": "/home/pi", "LANG": "C.UTF-8", "PATH": INSIDE, "PYTHONDONTWRITEBYTECODE": "1"}
+        given = {"HOME": "/home/pi", "LANG": "C.UTF-8", "PATH": INSIDE}
         given |= {"QEMU_CPU": self.cpu, **self.environment}
         words = [f"{name}={value}" for name, value in given.items()]
         done = subprocess.run(
@@ -55,7 +55,7 @@ class Pi:
         )
         return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
-    def python(self, *arguments: str, timeout: float = 600) -> Done:
+    def python(self, *arguments: str, timeout: float = 1500) -> Done:
         """Bookworm's Python with the wheels of `build.sh`."""
         return self.run(
             "/usr/bin/env", "PYTHONPATH=/opt/ours:/opt/site", "/usr/bin/python3", *arguments, timeout=timeout

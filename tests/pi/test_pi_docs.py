@@ -97,7 +97,7 @@ def followed(pi_folder: Path, exchange: Path, repo: Path, tmp_path_factory: pyte
     (home / "photos" / "ada" / "4.jpg").rename(home / "photos" / "party.jpg")
     binds = {"/home/pi": home, "/opt/edge-facenet": opt, "/opt/wheels": pi_folder / "wheels"}
     pi = Pi(pi_folder / "root", binds=binds, environment={"USER": "root"})
-    done = pi.run("/bin/bash", "-c", f"cd ~; exec 2>&1; {script(found)}", timeout=1200)
+    done = pi.run("/bin/bash", "-c", f"cd ~; exec 2>&1; {script(found)}", timeout=1700)
     assert done.code == 0, done.all
     print(f"\nThe environment takes {size(opt)} MB.")
     return outputs(done.out)
