@@ -19,10 +19,11 @@ from edge_facenet.errors import ConfigError, PhotoError
 from edge_facenet.schema import doc
 
 from .jpeg import check_colours
-from .sniff import HEAD_BYTES, sniff
+from .sniff import HEAD_BYTES, has_ppm_header, sniff
 
 Pixels = npt.NDArray[np.uint8]
 _ORIENTATION = 0x0112
+_PPM_BYTES = 1 << 16
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # Pillow reports oddities of a file through its logger; without this, Python prints them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -78,6 +79,8 @@ def decode(data: bytes, limits: Limits = Limits()) -> Photo:
         raise PhotoError(f"This is {what}.")
     if kind == "JPEG":
         check_colours(data)
+    if kind == "PPM" and not has_ppm_header(data[:_PPM_BYTES]):
+        raise PhotoError(f"Cannot decode this PPM: its header does not end within {_PPM_BYTES:,} bytes, or is damaged.")
     try:
         # libtiff writes to the process's stderr by itself
         with warnings.catch_warnings(), caught(2) if kind == "TIFF" else contextlib.nullcontext():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 HEAD_BYTES = 1024
@@ -73,6 +74,12 @@ def _picture(head: bytes) -> str | None:
         if any(b in _HEIF_BRANDS for b in brands):
             return "HEIF"
     return None
+
+
+def has_ppm_header(start: bytes) -> bool:
+    """Whether the header of a PPM ends within its first bytes: comments of megabytes are read one byte at a time."""
+    numbers = 2 if start[1:2] in b"14" else 3
+    return re.match(rb"P[1-6](?:(?:\s|#[^\n]*\n)+\d+){%d}\s" % numbers, start) is not None
 
 
 def _text(head: bytes) -> str:

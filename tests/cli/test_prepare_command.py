@@ -81,6 +81,48 @@ def test_mistakes_are_one_sentence_and_destroy_nothing(photos: Path, tmp_path: P
     assert sorted(os.listdir(text)) == ["a.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        (("--require", "sharp=3"), 7, '--require has no limit "sharp"'),
+        (("--require", "yaw=wide"), 7, "--require yaw needs a number, found 'wide'"),
+        (("--require", "yaw=-3"), 7, "A quality limit is a finite number of at least 0"),
+        (("--jobs", "2", "--dask", "tcp://x:1"), 7, "give one of them"),
+        (("--faces", "smallest"), 2, "smallest"),
+        (("--jobs", "0"), 2, "--jobs"),
+        (("--require", "face_px=5000"), 3, "Not good enough: too small"),
+    ],
+)
+def test_limits_and_policies_that_are_none(
+    photos: Path, tmp_path: Path, call: Callable[..., Done], words: tuple[str, ...], code: int, part: str
+) -> None:
+    done = call(photos, tmp_path / "o", *words)
+    assert done.code == code and part in done.err and "Traceback" not in done.err and not (tmp_path / "o").exists()
+
+
+def test_limits_policies_and_listings_as_typed(photos: Path, tmp_path: Path, call: Callable[..., Done]) -> None:
+    shutil.copy(photos / "Bob" / "1.pgm", photos / "Bob" / "copy.pgm")
+    (photos / "list.csv").write_text("path,identity\nBob/1.pgm,Robert\nBob/copy.pgm,Someone\nZoë Ś/1.pgm,\n")
+    done = call(photos / "list.csv", tmp_path / "out", "--faces", "reject", "--require", "enroll", "--jobs", "1")
+    assert done.code == 0 and "3 files = 3 crops of 2 people, 1 without a name + 0 rejected" in done.out
+    assert "Duplicates: 1 photos have the bytes of an earlier one" in done.out
+    settings = CropSet.open(tmp_path / "out").seal.settings
+    assert settings["quality"]["face_px"] == 16 and settings["face"] == "photos that show several faces are rejected"
+    assert (tmp_path / "out" / "duplicates.csv").read_text().count("\n") == 2
+
+
+def test_a_folder_of_models_without_full_range_says_what_is_missing(
+    photos: Path, tmp_path: Path, call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = shutil.copytree(models.folder(), tmp_path / "home" / "models")
+    for name in (models.FAR.file, models.FAR.manifest):
+        (old / name).unlink(missing_ok=True)
+    monkeypatch.setenv("EDGE_FACENET_HOME", str(tmp_path / "home"))
+    done = call(photos, tmp_path / "out")
+    assert done.code == 0 and "blazeface-full is not here. Type: edge-facenet setup" in done.out
+    assert "4 crops" in done.out
+
+
 def test_without_the_face_models_the_command_is_named(
     photos: Path, tmp_path: Path, call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,6 +187,16 @@ def test_compressed_metadata_does_not_unpack_into_memory() -> None:
         decode(bomb)
 
 
+def test_a_ppm_whose_header_takes_for_ever_is_refused() -> None:
+    """Found by the fuzzer: Pillow reads a comment byte by byte, a minute for a file at the limit of size."""
+    with pytest.raises(PhotoError, match="its header does not end within 65,536 bytes"):
+        decode(b"P6\n#" + b"x" * 10_000_000 + b"\n1 1 255\n123")
+    for start in (b"P6\n# a comment\n1 # another\n1\n255\n", b"P6 1 1 255\n", b"P6\r\n1 1\r\n255\n"):
+        assert decode(start + b"abc").pixels.tolist() == [[[97, 98, 99]]]
+    assert decode(b"P4 8 1\n\x0f").pixels.shape == (1, 8, 3)
+    assert decode(b"P2 2 1 255\n7 9 ").pixels[0, :, 0].tolist() == [7, 9]
+
+
 def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
     data = encoded(scene(), "JPEG", progressive=True)
     at = data.index(b"\xff\xda")
