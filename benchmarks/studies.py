@@ -196,8 +196,8 @@ class Conductor:
     def _cast(self, row: Row, seed: int) -> tuple[people.Cast, CropSet]:
         """Who trains and who judges; of the small sources each seed draws anew, the same test people for every row."""
         if row.source not in TEST_PEOPLE:
-            train = self.cast.train
-            return replace(self.cast, train=people.some(train, row.people or len(train), seed)), self.crops
+            train = () if row.as_it_is else people.some(self.cast.train, row.people or len(self.cast.train), seed)
+            return replace(self.cast, train=train), self.crops
         crops = self.crops if row.source == UNSEEN else self.jai
         assert crops is not None
         everybody = self.cast.test if row.source == UNSEEN else crops.identities

@@ -8,6 +8,7 @@ JOB.json holds a `Job`; the answer is written to its `answer`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -79,12 +80,14 @@ def _trained(job: Job, config: TrainConfig, crops: CropSet) -> dict[str, Any]:
     from edge_facenet.cli.progress import bar
     from edge_facenet.train.trainer import Listeners, train
 
-    clock = Clock()
+    clock, starter = Clock(), os.getppid()
     with bar("  training", unit="steps") as on_progress:
 
         def progress(done: int, total: int) -> None:
             clock(done, total)
             on_progress(done, total)
+            if os.getppid() != starter:  # the study was killed: nobody waits for this answer, and another may begin
+                raise KeyboardInterrupt
 
         result = train(View(crops, job.train), Path(job.run), config, Listeners(progress))
     return {

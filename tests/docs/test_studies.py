@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ def studies(repo: Path) -> Iterator[SimpleNamespace]:
     """The scripts' modules."""
     sys.path.insert(0, str(repo / "benchmarks"))
     names = ("people", "report", "rows")
-    yield SimpleNamespace(**{name: __import__(f"studies_{name}") for name in names})
+    yield SimpleNamespace(run=__import__("studies"), **{name: __import__(f"studies_{name}") for name in names})
     sys.path.remove(str(repo / "benchmarks"))
 
 
@@ -81,6 +82,74 @@ def test_a_smaller_draw_is_part_of_a_larger_one(studies: Any) -> None:
     assert len(small) == 5
     assert small < large
     assert small != set(studies.people.some(everybody, 5, 4))
+
+
+class Trainings:
+    """In place of the trainings: the answers, and when the study is killed."""
+
+    def __init__(self, most: int) -> None:
+        self.jobs: list[Any] = []
+        self._most = most
+
+    def answer(self, job: Any) -> dict[str, Any]:
+        if len(self.jobs) == self._most:
+            raise KeyboardInterrupt
+        self.jobs.append(job)
+        cost = {"steps": job.config["steps"], "cpu_seconds": 90.0, "cpu_seconds_per_step": 0.05 + 0.01 * len(self.jobs)}
+        return cost | ({"accuracy": 70.0, "tar_at_1e-2": 20.0, "tar_at_1e-3": 5.0} if job.judge else {})
+
+
+@pytest.fixture
+def conduct(studies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the studies named, with so many trainings before the process dies; gives their jobs."""
+    photos = {f"celeba_matush/p{n}": 9 for n in range(90)} | {f"celeba_small/p{n}": 4 for n in range(100, 160)}
+    crops = _crops(photos)
+    crops.path = tmp_path / "crops"
+    monkeypatch.setattr(studies.run.CropSet, "open", lambda path: crops)
+    (tmp_path / "results").mkdir()
+
+    def run(*only: str, most: int = 1000, minutes: float = 1.5) -> list[Any]:
+        trainings = Trainings(most)
+        monkeypatch.setattr(studies.run.Conductor, "_child", lambda _, job: trainings.answer(job))
+        options = {"crops": tmp_path / "crops", "work": tmp_path, "jai": None, "only": only, "minutes": minutes}
+        named = SimpleNamespace(**options, seeds=[0, 1, 2], results=tmp_path / "results")
+        try:
+            studies.run.Conductor(named).run()
+        except KeyboardInterrupt:
+            assert len(trainings.jobs) == most
+        return trainings.jobs
+
+    return run
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_file(conduct: Any, tmp_path: Path) -> None:
+    done = [job for most in (3, 2, 4, 1000) for job in conduct("mining", most=most)]
+    record = json.loads((tmp_path / "results" / "study-mining.json").read_text())
+    assert len([job for job in done if not job.judge]) == 4 * 2  # calibration: four rows, two rounds, none twice
+    assert len([job for job in done if job.judge]) == len(record["results"]) == 4 * 3
+    assert len({(r["row"], r["seed"]) for r in record["results"]}) == 4 * 3
+    for kind in record["calibration"].values():  # the cheaper round counts, and the cap is CPU time
+        assert kind["steps"] == int(90 / min(kind["cpu_seconds_per_step"]))
+    assert conduct("mining") == []
+
+
+def test_the_same_training_is_not_done_for_two_studies(conduct: Any) -> None:
+    conduct("mining")
+    trained = [job.config["objective"] for job in conduct("losses") if job.judge]
+    assert trained.count("triplet") == 0
+    assert len(trained) == 5 * 3
+
+
+def test_results_of_another_cap_are_not_mixed(conduct: Any) -> None:
+    conduct("auxiliary")
+    with pytest.raises(SystemExit, match=r"cap_cpu_minutes 1\.5, this run 2"):
+        conduct("auxiliary", minutes=2)
+
+
+def test_nobody_judges_whom_the_same_row_trains_on(conduct: Any) -> None:
+    for job in conduct("own-people"):
+        assert set(job.train).isdisjoint(job.test)
+        assert job.run or not job.train
 
 
 def _crops(photos: dict[str, int], unnamed: int = 0) -> Any:
