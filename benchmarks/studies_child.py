@@ -22,7 +22,7 @@ from edge_facenet import files
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.schema import from_json
 from edge_facenet.train.config import TrainConfig
-from edge_facenet.verification import all_pairs, evaluate_embeddings
+from edge_facenet.verification import Split, all_pairs, evaluate_embeddings
 
 WARM_STEPS = 10
 """The first steps trace the graph and fill caches: calibration leaves them out."""
@@ -101,12 +101,12 @@ def _trained(job: Job, config: TrainConfig, crops: CropSet) -> dict[str, Any]:
 
 
 def _network(job: Job, config: TrainConfig) -> Any:
-    from edge_facenet.train import checkpoint, packed
+    from edge_facenet.train import checkpoint, warm
 
     if job.run:
         return checkpoint.load_embedder(Path(job.run)).model
     network = checkpoint.plain_network(config)
-    network.set_weights(packed.weights_of(config.backbone.start_from))
+    warm.begin_with(network, config, Split(config.split.seed, (), (), job.test))
     return network
 
 
