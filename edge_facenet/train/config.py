@@ -18,7 +18,7 @@ from .holdout import Quota
 from .jitter import JitterConfig
 
 FREE = (
-    "save_every", "log_every", "look_every", "tensorboard", "distil.bank", "distil.teachers",
+    "save_every", "log_every", "look_every", "tensorboard", "view_threads", "distil.bank", "distil.teachers",
     "devices.local", "devices.coordinator", "devices.processes", "devices.process", "devices.patience",
 )  # fmt: skip
 """Keys that never change what a step computes; a run may go on with other values of these. (Teachers may have moved; whether
@@ -201,6 +201,7 @@ class TrainConfig:
     seed: int = doc("of weights, order and augmentation", 0)
     devices: DevicesConfig = doc("one device or several", DevicesConfig())
     threads: int = doc("threads of the backend; 0 = all cores", 0)
+    view_threads: int = doc("threads that make views; more than one pays above some 5,000 images/s (a GPU)", 1)
     precision: Literal["float32", "mixed_bfloat16"] = doc("of the arithmetic; weights stay float32", "float32")
     fused_norm: bool = doc("TensorFlow's fused batch normalisation while training", False)
     deterministic: bool = doc("the same bits from every run on one machine (TensorFlow)", False)
@@ -253,6 +254,7 @@ def _counts(config: TrainConfig) -> dict[str, int]:
         "steps": config.steps,
         "save_every": config.save_every,
         "log_every": config.log_every,
+        "view_threads": config.view_threads,
         "batch.people": batch.people,
         "batch.images": batch.images,
         "batch.least_photos": batch.least_photos,

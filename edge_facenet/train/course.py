@@ -97,10 +97,13 @@ class Objective(Protocol):
     heads: Sequence[Any]
     """Built Keras layers with trainable weights beyond the embedding; saved and resumed with the run."""
 
+    in_any_order: bool
+    """Whether `batch` depends on nothing but the step and what `ready` has brought."""
+
     def batch(self, step: int) -> Batch:
         """Arrays of step `step` (from 0) with a fixed shape: "image" (n, size, size, 3) uint8 RGB, and targets.
 
-        Called from one background thread, in order of steps.
+        Called in the background: in order of steps by one thread, or, if `in_any_order`, by several at once.
         """
         ...
 

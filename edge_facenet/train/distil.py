@@ -83,6 +83,7 @@ class DistilObjective:
 
     names: tuple[str, ...] = ("cosine", "relational", "fresh_cosine", "seen_cosine")
     """Figures: the batch's mean cosine to the teacher on views seen for the first time, and on views seen before."""
+    in_any_order = False  # the ring of past views goes forward
     look_names: tuple[str, ...] = ("val_teacher_cosine", "train_teacher_cosine")
 
     def __init__(self, course: Course, rows: npt.NDArray[np.int64], teacher: Faculty) -> None:

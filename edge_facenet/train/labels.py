@@ -28,6 +28,7 @@ moved; share of triplets with a loss."""
 class LabelObjective:
     """The terms named in the configuration, over the training identities."""
 
+    in_any_order = True
     look_names: tuple[str, ...] = ()
 
     def __init__(self, course: Course) -> None:

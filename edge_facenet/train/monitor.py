@@ -58,6 +58,7 @@ class Monitor:
         self._last = time.monotonic()
         self._seconds = self._cpu = 0.0
         self._trouble: dict[str, int] = {}
+        self._told: set[str] = set()
         self._newest: Figures = {}
         self._all_images, self._began = 0, self._last
 
@@ -145,8 +146,11 @@ class Monitor:
             )  # fmt: skip
 
     def _warn_if(self, trouble: bool, kind: str, sentence: str) -> None:
+        if kind in self._told:
+            return
         self._trouble[kind] = self._trouble.get(kind, 0) + 1 if trouble else 0
         if self._trouble[kind] == PATIENCE:
+            self._told.add(kind)
             self._on_message(sentence)
 
 

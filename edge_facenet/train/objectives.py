@@ -19,6 +19,7 @@ class Sum:
         self.names: tuple[str, ...] = (*first.names, *second.names)
         self.look_names: tuple[str, ...] = (*first.look_names, *second.look_names)
         self.heads: Sequence[Any] = [*first.heads, *second.heads]
+        self.in_any_order = first.in_any_order and second.in_any_order
         self._first = 0
 
     def batch(self, step: int) -> Batch:

@@ -150,7 +150,8 @@ class _Session:
         start, end = self._restored(saved), self.config.steps
         self.monitor.begin(start)
         self.board = Board(self.course.run, start) if self.config.tensorboard and self.course.team.leads else None
-        made = feed.ahead(self.objective.batch, start, end)
+        threads = self.config.view_threads if self.objective.in_any_order else 1
+        made = feed.ahead(self.objective.batch, start, end, threads)
         with contextlib.closing(self.objective), made as batches, self._stopping(), _stop_asked() as stop_asked:
             self._announce(start)
             for step, batch in batches:

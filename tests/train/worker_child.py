@@ -11,11 +11,13 @@ import signal
 import sys
 from pathlib import Path
 
-import train_faces
+sys.modules["tensorflow"] = None  # type: ignore[assignment]  # JAX needs none of it; Keras would import it to seed it
 
-from edge_facenet.errors import EdgeFacenetError
-from edge_facenet.photos.cropset import CropSet
-from edge_facenet.train import trainer
+import train_faces  # noqa: E402
+
+from edge_facenet.errors import EdgeFacenetError  # noqa: E402
+from edge_facenet.photos.cropset import CropSet  # noqa: E402
+from edge_facenet.train import trainer  # noqa: E402
 
 
 def _listeners(words: list[str]) -> trainer.Listeners:
