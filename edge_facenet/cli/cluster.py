@@ -102,10 +102,13 @@ def _known(gallery: Path | None, key_file: Path | None, eyes: Eyes) -> Any:
     from edge_facenet.gallery import Gallery, Maker
     from edge_facenet.gallery.secure import read_key
 
+    from .people import remark_key
+
     if not gallery.is_file():
         raise InputError(f"There is no gallery {gallery}.")
     maker = Maker(eyes.embedder.fingerprint, eyes.aligner.fingerprint, eyes.embedder.manifest.dimension)
     opened = Gallery.open(gallery, maker, key=None if key_file is None else read_key(key_file), readonly=True)
+    remark_key(key_file)
     try:
         return opened.templates()
     finally:

@@ -58,10 +58,13 @@ def command(
     Examples: edge-facenet enroll Anna a.jpg b.jpg; edge-facenet enroll Anna --camera camera:0; edge-facenet enroll --from family
     """
     from edge_facenet.cameras import CameraOptions
+    from edge_facenet.errors import ConfigError
     from edge_facenet.recognise import RecognizerOptions
 
     from . import enrolling
 
+    if (new and person is not None) or (largest and face is not None):
+        raise ConfigError("--new and --person, as --largest and --face, contradict each other: give one of the two.")
     width, height = people.size_of(size)
     ways = enrolling.Ways(tuple(photos or ()), folder, camera, count, seconds)
     request = enrolling.Request(

@@ -24,6 +24,7 @@ from edge_facenet.photos.walk import walk
 from edge_facenet.recognise import Enrolment, FaceRecognizer, Refusal
 from edge_facenet.schema import to_json
 
+from .look_alikes import remarks
 from .people import Out, note, progress
 from .progress import OnProgress
 
@@ -91,7 +92,10 @@ def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, 
     else:
         outcomes = iter([_photos(recognizer, request)])
     code = 0
+    created = list[int]()
     for outcome in outcomes:
+        if outcome.enrolment is not None and outcome.enrolment.created:
+            created.append(outcome.enrolment.person)
         code = InputError.exit_code if outcome.error else code
         if as_json:
             out.values(**_values(outcome))
@@ -102,6 +106,8 @@ def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, 
         gallery = recognizer.gallery
         count = len(gallery)
         out.line(f"Gallery: {gallery.path} ({count} {'person' if count == 1 else 'people'})")
+    for remark in remarks(recognizer, created) if created else ():
+        note(remark)
     return code
 
 

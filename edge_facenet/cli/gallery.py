@@ -172,9 +172,10 @@ def import_(
 ) -> None:
     """Add the people of a backup. Into a new gallery they keep their ids; importing twice adds nobody twice.
 
-    With --key-file a new gallery is encrypted: this is how a plain one becomes encrypted.
+    With --key-file a new gallery is encrypted; a backup that is not needs --plain. So a plain gallery becomes encrypted.
 
-    Example: edge-facenet gallery import people.backup
+    Example: edge-facenet gallery import people.backup; edge-facenet gallery import people.backup --plain --gallery sealed.db
+    --key-file /media/stick/facenet.key
     """
     from edge_facenet.errors import ConfigError
     from edge_facenet.gallery import transfer
@@ -255,4 +256,8 @@ def _open(place: Path | None, key_file: Path | None, tools: object = None) -> Ga
 def _key(path: Path | None) -> bytes | None:
     from edge_facenet.gallery.secure import read_key
 
-    return None if path is None else read_key(path)
+    from .people import remark_key
+
+    key = None if path is None else read_key(path)
+    remark_key(path)
+    return key

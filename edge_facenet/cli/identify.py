@@ -53,9 +53,9 @@ def command(
     from edge_facenet.errors import ConfigError
     from edge_facenet.recognise import RecognizerOptions
 
-    from .identifying import Job, Looks, run
+    from .identifying import Job, Looks, camera_of, run
 
-    sources = [*(what or []), *([f"camera:{camera}" if camera.isdecimal() else camera] if camera is not None else [])]
+    sources = [*(what or []), *([camera_of(camera)] if camera is not None else [])]
     if not sources:
         raise ConfigError("Say what to look at: photos, a folder, a video, - for standard input, or --camera camera:0.")
     width, height = people.size_of(size)

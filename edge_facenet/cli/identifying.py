@@ -72,6 +72,21 @@ def run(job: Job, sources: Sequence[str]) -> int:
     return code
 
 
+def camera_of(what: str) -> str:
+    """What `--camera` means.
+
+    Raises:
+        InputError: no camera, and nothing else that is there.
+    """
+    name = f"camera:{what}" if what.isdecimal() else what
+    if not (name == "-" or is_camera(name) or os.path.lexists(name)):
+        raise InputError(
+            f"There is no camera {what!r}: it is a number, camera:0, picamera:0 or /dev/video0. A stream of the network is piped "
+            "in: ffmpeg -i URL -f mjpeg - | edge-facenet identify -"
+        )
+    return name
+
+
 def is_stream(what: str) -> bool:
     """Whether something is frames over time: a camera, a pipe, a video."""
     if what == "-" or is_camera(what):

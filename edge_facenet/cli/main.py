@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from edge_facenet.errors import EdgeFacenetError, OutputError, SetupError
+from edge_facenet.errors import ConfigError, EdgeFacenetError, OutputError, SetupError
 
 GROUP = "edge_facenet.commands"
 ORDER = (
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     words, debug = _pull_debug(list(sys.argv[1:] if arguments is None else arguments))
     with _reported(debug):
+        _check_words(words)
         _group()(args=[*(["--debug"] if debug else []), *words], prog_name="edge-facenet")
     sys.exit(0)
 
@@ -120,6 +121,13 @@ def _pull_debug(words: list[str]) -> tuple[list[str], bool]:
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != "--debug"]
     return kept + words[end:], len(kept) < end
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """An unset variable of the shell must not mean the folder one is in, as an empty path does."""
+    if "" in words:
+        before = f" behind {words[words.index('') - 1]}" if words[0] else ""
+        raise ConfigError(f"The argument{before} is empty. Look whether a variable of the shell is unset.")
 
 
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:

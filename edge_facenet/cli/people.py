@@ -75,7 +75,18 @@ def open_recognizer(model: str, gallery: Path | Literal[False] | None, options: 
     from edge_facenet.recognise import FaceRecognizer
 
     cv2.setNumThreads(1)
-    return FaceRecognizer(model, gallery, options)
+    recognizer = FaceRecognizer(model, gallery, options)
+    if gallery is not False:
+        remark_key(options.key_file)
+    return recognizer
+
+
+def remark_key(path: Path | None) -> None:
+    """Say when others on this machine can read the key of an encrypted gallery."""
+    from edge_facenet.gallery.secure import is_exposed
+
+    if path is not None and is_exposed(path):
+        note(f"Others on this machine can read the key {path}. Type: chmod 600 {path}")
 
 
 def rules_of(changes: Sequence[str] | None) -> QualityRules:

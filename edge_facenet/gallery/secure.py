@@ -169,6 +169,14 @@ def read_key(path: Path) -> bytes:
     return key
 
 
+def is_exposed(path: Path) -> bool:
+    """Whether others than its owner may read a key file, by its rights; never on Windows, which keeps them elsewhere."""
+    try:
+        return os.name != "nt" and path.is_file() and bool(path.stat().st_mode & 0o044)
+    except OSError:
+        return False
+
+
 def _decoded(text: bytes) -> bytes:
     try:
         return binascii.unhexlify(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)

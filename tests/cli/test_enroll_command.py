@@ -74,6 +74,33 @@ def test_a_folder_of_people_and_again(call: Call, gallery: Path, family: Path) -
     assert [(line["unchanged"], line["added"], line["created"]) for line in again.lines] == [(2, 0, False)] * 2
 
 
+def test_one_person_under_two_names_is_remarked_upon(call: Call, gallery: Path, family: Path) -> None:
+    first = call("enroll", "--from", family, "--gallery", gallery)
+    assert first.err.count("look alike") == 0
+    again = call("enroll", "zoe", family / "Zoë Ś", "--gallery", gallery)
+    assert again.code == 0 and "zoe (id 3) and Zoë Ś (id 2) look alike (1.000)" in again.err
+    assert f"gallery forget --gallery '{gallery}' --id 3" in again.err
+    known = call("enroll", "zoe", photo(1, 3), "--gallery", gallery)
+    assert known.code == 0 and "look alike" not in known.err
+
+
+def test_a_model_without_thresholds_is_remarked_upon(call: Call, gallery: Path, tmp_path: Path) -> None:
+    done = call("enroll", "Anna", photo(1, 1), "--gallery", gallery, "--model", tiny.artifact(tmp_path / "models"))
+    assert done.code == 0 and "this model cannot say who somebody is" in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_a_key_that_others_can_read_is_remarked_upon(call: Call, gallery: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="needs the extra [secure]")
+    key = tmp_path / "gallery.key"
+    assert call("gallery", "key", key).code == 0
+    assert call("enroll", "Anna", photo(1, 1), "--gallery", gallery, "--key-file", key).err == ""
+    key.chmod(0o644)
+    for words in (("identify", photo(1, 2)), ("gallery", "list")):
+        done = call(*words, "--gallery", gallery, "--key-file", key)
+        assert done.code == 0 and f"chmod 600 {key}" in done.err and "Anna" in done.out
+
+
 def test_c125_a_photo_replaced_under_the_same_name(call: Call, gallery: Path, synthetic, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     first, second = (scene((synthetic.face(k, 200), 220, 140)) for k in (1, 2))
     path = save(first, tmp_path / "album" / "Anna" / "p1.bmp")  # BMP: equal sizes
@@ -133,6 +160,8 @@ def test_one_bad_photo_of_one_person(call: Call, gallery: Path, family: Path) ->
         (("enroll", "Anna", "a.jpg", "--from", "x"), 7, "Give NAME and PHOTOS"),
         (("enroll", "--from", "x", "--largest"), 7, "do not go with --from"),
         (("enroll", "Anna", "a.jpg", "--prune"), 7, "it needs --from"),
+        (("enroll", "Anna", "a.jpg", "--new", "--person", "1"), 7, "contradict each other"),
+        (("enroll", "Anna", "a.jpg", "--largest", "--face", "1"), 7, "contradict each other"),
         (("enroll", "Anna", "gone.jpg"), 3, "gone.jpg: cannot be read: No such file or directory"),
         (("enroll", "--from", "gone"), 3, "There is no folder"),
         (("enroll", "Anna", "letter.jpg"), 3, "letter.jpg: This is text, not a picture"),

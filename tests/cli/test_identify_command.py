@@ -122,6 +122,8 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("face.png", "--gallery", "letter.jpg"), 3, "letter.jpg"),
         (("face.png", "--key-file", "gone.key"), 3, "gone.key"),
         (("face.png", "--rotate", "45"), 7, "0, 90, 180 or 270"),
+        (("--camera", "front door"), 3, "There is no camera 'front door': it is a number, camera:0"),
+        (("--camera", "rtsp://door/1"), 3, "ffmpeg -i URL -f mjpeg - | edge-facenet identify -"),
     ],
 )
 def test_faults_end_as_one_sentence(

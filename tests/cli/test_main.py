@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_command_may_leave_with_its_own_code(monkeypatch: pytest.MonkeyPatch) 
 def test_debug_behind_two_dashes_is_an_argument() -> None:
     assert cli._pull_debug(["go", "--", "--debug"]) == (["go", "--", "--debug"], False)
     assert cli._pull_debug(["go", "--debug", "--", "x"]) == (["go", "--", "x"], True)
+
+
+@pytest.mark.parametrize("words", [("hello", ""), ("", "hello"), ("hello", "x", "--to", ""), ("hello", "--", "")])
+def test_an_empty_argument_is_no_path_to_the_folder_one_is_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    def hello(folder: Path, to: Path | None = None) -> None:
+        raise AssertionError(folder)
+
+    assert leave(monkeypatch, {"hello": hello}, *words) == 7
+    assert "is empty. Look whether a variable of the shell is unset." in capsys.readouterr().err
 
 
 def test_names_that_are_not_text_can_be_printed() -> None:
