@@ -6,6 +6,7 @@ open doors with it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ class FaceRecognizer:
         Raises:
             PhotoError: not a photo, damaged, above a limit.
         """
-        return self._faces(open_shot(image, LIMITS).photo, turned=turned)
+        return self._faces(_opened(image).photo, turned=turned)
 
     def enroll(
         self,
@@ -152,12 +153,14 @@ class FaceRecognizer:
                 written.
             GalleryMismatch, WrongKey, OutputError: the gallery cannot take them.
         """
+        if isinstance(person, str) and person != "new":
+            raise ConfigError(f'person is an id or "new", found {person!r}.')
         samples, refused = list[Sample](), list[Refusal]()
         first: InputError | None = None
         for number, image in enumerate(several(images), 1):
             label = f"photo {number}"
             try:
-                samples.append(self._sample(open_shot(image, LIMITS, label), face))
+                samples.append(self._sample(_opened(image, label), face))
             except InputError as error:
                 first = first or error
                 refused.append(Refusal(label_of(image, label), str(error).removeprefix(f"{label_of(image, label)}: ")))
@@ -183,7 +186,7 @@ class FaceRecognizer:
             PhotoError: not a photo, damaged, above a limit.
             ThresholdError: the model has no thresholds, or none for a gallery of this size.
         """
-        found = self._faces(open_shot(image, LIMITS).photo, turned=turned)
+        found = self._faces(_opened(image).photo, turned=turned)
         if not found:
             return ()
         templates = self.gallery.templates()
@@ -213,7 +216,7 @@ class FaceRecognizer:
                 "calibrate on, or give its manifest rather than the lone file."
             )
         limit = thresholds.cosine(far)
-        shots = (open_shot(a, LIMITS, "the first photo"), open_shot(b, LIMITS, "the second photo"))
+        shots = (_opened(a, "the first photo"), _opened(b, "the second photo"))
         options = ("--face-a", "--face-b")
         left, right = (self._only(*one) for one in zip(shots, faces, options, strict=True))
         x, y = self._embed([left, right]).astype(np.float64)
@@ -245,6 +248,8 @@ class FaceRecognizer:
         found = self._faces(shot.photo)
         if not found:
             raise NoFaceFound(f"{shot.label}: no face found (mean luminance {shot.photo.luminance:.0f} of 255)")
+        if isinstance(which, str) and which != "largest":
+            raise ConfigError(f'face is a number from 1 or "largest", found {which!r}.')
         if which == "largest":
             return max(found, key=lambda face: _area(face.box))
         if which is not None and not 1 <= which <= len(found):
@@ -259,6 +264,15 @@ class FaceRecognizer:
         reasons = judge(face.quality, self.options.rules)
         about = (face.box, face.points, face.quality, reasons)
         return Seen(*about, match.name, match.person, match.similarity, limit, match.why, match.ambiguous)
+
+
+def _opened(image: Image, label: str = "the photo") -> Shot:
+    if not isinstance(image, str | bytes | os.PathLike | np.ndarray):
+        hint = " (cv2.imread gives None for a file it cannot read)" if image is None else ""
+        raise InputError(
+            f"{label}: give a path, the bytes of a picture, or pixels (h, w, 3) uint8 RGB; found {type(image).__name__}{hint}."
+        )
+    return open_shot(image, LIMITS, label)
 
 
 def check_template(manifest: Manifest) -> None:

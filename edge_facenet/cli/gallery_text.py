@@ -13,6 +13,8 @@ from edge_facenet.gallery.migrate import Migrated
 from edge_facenet.gallery.transfer import Exported, Imported
 from edge_facenet.schema import to_json
 
+from .plain import plain
+
 LINGERING = (
     "Bytes of what was deleted may still be in the file: another process is using it, or the disk is full. The next change of "
     "the gallery removes them."
@@ -38,7 +40,7 @@ def person(gallery: Gallery, one: Person, rows: Sequence[Face]) -> str:
     lines = [f"{one.name} (id {one.id}): {_counts(one)}", f"enrolled {one.enrolled}, last changed {one.updated}"]
     for row in rows:
         what = "NOT this person" if row.rejected else "enrolled"
-        lines.append(f"  {row.id:>6}  {what}  {row.source or '-'}  photo {row.photo_sha256[:12]}  {row.added}")
+        lines.append(f"  {row.id:>6}  {what}  {plain(row.source) or '-'}  photo {row.photo_sha256[:12]}  {row.added}")
     return "\n".join([*lines, f"Gallery: {gallery.path}"])
 
 

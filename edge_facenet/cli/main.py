@@ -20,6 +20,8 @@ from typer.core import TyperGroup
 
 from edge_facenet.errors import ConfigError, EdgeFacenetError, OutputError, SetupError
 
+from .plain import plain
+
 GROUP = "edge_facenet.commands"
 ORDER = (
     *("demo", "setup", "enroll", "identify", "compare", "gallery", "cluster"),
@@ -176,7 +178,7 @@ def _reported(debug: bool) -> Iterator[None]:
 
             traceback.print_exc()
         sentence, code = describe(error)
-        print(f"edge-facenet: {sentence}", file=sys.stderr)
+        print(f"edge-facenet: {plain(sentence)}", file=sys.stderr)
         sys.exit(code)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .plain import plain
 from .progress import OnProgress, bar
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Out:
 
     def line(self, text: str) -> None:
         """One line, at once."""
-        print(text, file=self._stream, flush=True)
+        print(plain(text), file=self._stream, flush=True)
 
     def values(self, **values: Any) -> None:
         """One line of JSON."""
@@ -55,7 +56,7 @@ class Out:
 
 def note(text: str) -> None:
     """A line beside the results."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

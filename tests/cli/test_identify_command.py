@@ -216,6 +216,16 @@ def test_what_is_a_stream(what: str) -> None:
     assert is_stream(what)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
+def test_a_file_name_steers_no_terminal(call: Call, gallery: Path, tmp_path: Path) -> None:
+    path = save(face(1, 7), tmp_path / "a.png").rename(tmp_path / "a\n\x1b[2J.png")
+    done = call("identify", path, "--gallery", gallery)
+    assert done.code == 0 and "\x1b" not in done.out and len(done.out.splitlines()) == 2
+    path.write_text("hello")
+    failed = call("identify", path, "--gallery", gallery)
+    assert failed.code == 3 and "\x1b" not in failed.err and failed.err.count("\n") == 1
+
+
 def test_what_is_no_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.mp4").write_text("hello")

@@ -6,6 +6,7 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,23 @@ def test_a_path_bytes_and_pixels_are_one_photo(recognizer: FaceRecognizer) -> No
 def test_pixels_of_another_kind_are_refused(recognizer: FaceRecognizer, wrong: np.ndarray) -> None:
     with pytest.raises(InputError, match="pixels must be"):
         recognizer.identify(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, bytearray(b"x"), [1]])
+def test_what_is_no_photo_at_all_is_refused_in_words(recognizer: FaceRecognizer, wrong: Any) -> None:
+    for act in (recognizer.identify, recognizer.faces, lambda x: recognizer.compare(x, photo(1, 1))):
+        with pytest.raises(InputError, match="photo: give a path, the bytes of a picture, or pixels"):
+            act(wrong)
+    with pytest.raises(InputError, match="photo 1: give a path"):
+        recognizer.enroll("Anna", [wrong])
+
+
+def test_words_that_choose_nobody(recognizer: FaceRecognizer) -> None:
+    with pytest.raises(ConfigError, match="an id or \"new\", found 'old'"):
+        recognizer.enroll("Anna", photo(1, 1), person="old")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="or \"largest\", found 'smallest'"):
+        recognizer.enroll("Anna", photo(1, 1), face="smallest")  # type: ignore[arg-type]
+    assert not len(recognizer.gallery)
 
 
 def test_c026_two_faces_are_refused_with_their_boxes(recognizer: FaceRecognizer, synthetic) -> None:  # type: ignore[no-untyped-def]
