@@ -27,8 +27,9 @@ def command(
 ) -> None:
     """Compare two faces: similarity, the threshold at a false accept rate, and what the photos' quality says.
 
-    "Not the same" is a result and leaves with 0. The gallery is not read. There is no liveness detection: a photograph of
-    a face passes for the face.
+    "Not the same" is a result and leaves with 0. The gallery is not read. On other photos than the model was calibrated on
+    (grey, another camera, another population) more strangers pass than the rate says. There is no liveness detection: a
+    photograph of a face passes for the face.
 
     Example: edge-facenet compare passport.jpg selfie.jpg --far 0.0001
     """
@@ -43,7 +44,8 @@ def command(
         return
     verdict, relation = ("The same person", "above") if found.same else ("Not the same person", "not above")
     typer.echo(
-        f"{verdict}: similarity {found.similarity:.3f} is {relation} {found.threshold:.3f}, the threshold at FAR {far:g}."
+        f"{verdict}: similarity {found.similarity:.3f} is {relation} {found.threshold:.3f}, the threshold at FAR {far:g} on the "
+        "photos that the model was calibrated on."
     )
     for photo, side in ((a, found.a), (b, found.b)):
         for reason in side.reasons:

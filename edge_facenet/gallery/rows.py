@@ -19,6 +19,8 @@ from .secure import Plain, Vault
 
 _COLUMNS = "id, person, rejected, embedder, aligner, dimension, vector, photo, source, added"
 _FLOAT = np.dtype("<f4")
+LARGEST_CROP = 1024
+"""Side of a kept picture, px: networks take 80 to 224, and a backup that somebody sends must not fill the memory."""
 _LAST_ID = 2**63 - 1  # SQLite's
 
 
@@ -216,8 +218,15 @@ def from_png(content: bytes, what: str) -> Pixels:
 
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if max(picture.size) > LARGEST_CROP:
+                raise ValueError(f"{picture.width} x {picture.height} px, at most {LARGEST_CROP} are kept")
             return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on a broken PNG
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:  # what Pillow raises on a broken PNG
         raise GalleryDamaged(f"The kept picture of {what} is damaged ({error}). Enroll this photo again.") from error
 
 

@@ -219,4 +219,8 @@ def checked(sample: Sample, maker: Maker, number: int) -> Sample:
 def _picture(crop: Pixels | None, number: int) -> Pixels | None:
     if crop is not None and (crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or not crop.size):
         raise InputError(f"The crop of sample {number} must be (s, s, 3) uint8 RGB, found {crop.shape} {crop.dtype}.")
+    if crop is not None and max(crop.shape) > rows.LARGEST_CROP:
+        raise InputError(
+            f"The crop of sample {number} is {crop.shape[1]} x {crop.shape[0]} px; at most {rows.LARGEST_CROP} are kept."
+        )
     return crop

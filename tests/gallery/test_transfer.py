@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import shutil
 import stat
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from gallery_world import KEY, MAKER, closed, filled, on_disk, raw, sample, unit
 
@@ -311,6 +314,20 @@ def test_c135_check_shows_the_widest_pair_of_each_person(tmp_path: Path) -> None
     assert widest[0].sources == ("v0", "v99")
     assert abs(widest[0].similarity) < 0.01
     assert widest[1].similarity == pytest.approx(1)
+
+
+@pytest.mark.parametrize("side", [1025, 20_000])
+def test_a_picture_in_a_backup_does_not_fill_the_memory(tmp_path: Path, side: int) -> None:
+    gallery = filled(tmp_path / "g.db", people=2, photos=1, crop=True)
+    stream = io.BytesIO()
+    PIL.Image.new("1", (side, side)).save(stream, "PNG")
+    with raw(gallery.path) as connection:
+        connection.execute("UPDATE embeddings SET crop = ? WHERE id = 1", (stream.getvalue(),))
+    assert [(f.embedding, f.what) for f in check(gallery).faults] == [(1, "its kept picture is damaged or was altered")]
+    with pytest.raises(GalleryDamaged, match="The kept picture of embedding 1"):
+        migrate(Gallery.open(gallery.path), NEW, embed)
+    with pytest.raises(InputError, match="at most 1024 are kept"):
+        gallery.enroll("Anna", [dataclasses.replace(sample(5), crop=np.zeros((1025, 1025, 3), np.uint8))])
 
 
 def test_check_looks_at_pictures(tmp_path: Path) -> None:
