@@ -15,7 +15,7 @@ from typing import IO, Any
 from edge_facenet.errors import InputError
 from edge_facenet.photos.sniff import HEAD_BYTES, sniff
 
-from .frames import CameraOptions, Source
+from .frames import CameraOptions, Event, Source
 from .live import LiveSource
 from .pi import PiCamera
 from .pipe import open_pipe
@@ -121,6 +121,8 @@ def _regular(path: Path, options: CameraOptions, parts: Parts) -> Source:
 
 def _stream(path: Path, options: CameraOptions, parts: Parts) -> Source:
     """A file or named pipe of pictures one after another."""
+    if path.is_fifo():  # opening one waits for whoever writes
+        options.on_event(Event("note", f"Waiting for a program that writes pictures into {path}.", str(path)))
     stream = path.open("rb")
     return open_pipe(stream, str(path), options, parts.clock, parts.capture, stream.close)
 

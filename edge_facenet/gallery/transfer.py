@@ -106,6 +106,7 @@ def _new_file(path: Path, key: bytes | None) -> Iterator[Session]:
         raise OutputError(f"{path} exists; a backup is never written over. Give a new name.")
     temporary = path.with_name(f".{path.name}.writing")
     _clear(temporary, path)
+    _claim(temporary, path)
     uid = rows.new_uid()
     mark = None if key is None else mark_of(key, uid, path)
     try:
@@ -124,7 +125,7 @@ def _new_file(path: Path, key: bytes | None) -> Iterator[Session]:
 
 def _clear(temporary: Path, path: Path) -> None:
     """Remove what an export that was killed left: faces that nobody would find, and nobody forget."""
-    if not temporary.exists():
+    if not os.path.lexists(temporary):
         return
     with (
         contextlib.suppress(sqlite3.DatabaseError),
@@ -137,6 +138,17 @@ def _clear(temporary: Path, path: Path) -> None:
             if error.sqlite_errorname.startswith("SQLITE_BUSY"):
                 raise OutputError(f"Another export is writing {path}. Wait until it has finished.") from error
     _remove(temporary)
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """The file is ours and new: in a folder that others write to, its name may be a link that waits for us."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path}: {error.strerror or error} ({temporary.name}). Give another place."
+        ) from error
 
 
 def _remove(temporary: Path) -> None:

@@ -426,8 +426,10 @@ def test_a_named_pipe_and_an_mjpeg_file(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     threading.Thread(target=lambda: fifo.write_bytes(b"".join(PNGS)), daemon=True).start()
-    with open_source(str(fifo)) as source:
+    told = Told()
+    with open_source(str(fifo), told.options()) as source:
         assert same(list(source), PICTURES)
+    assert [event.message for event in told.events] == [f"Waiting for a program that writes pictures into {fifo}."]
     film = tmp_path / "film.MJPG"
     film.write_bytes(b"".join(encoded(p) for p in PICTURES))
     with open_source(str(film)) as source:

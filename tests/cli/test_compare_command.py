@@ -20,7 +20,9 @@ def ready() -> None:
 def test_same_and_not_the_same_are_results(call: Call) -> None:
     same = call("compare", photo(1, 1), photo(1, 2))
     assert same.code == 0 and same.err == ""
-    assert same.out.startswith("The same person: similarity 0.") and "the threshold at FAR 0.001 on the photos" in same.out
+    assert (
+        same.out.startswith("The same person: similarity 0.") and "the threshold at FAR 0.001 on the photos" in same.out
+    )
     other = call("compare", photo(1, 1), photo(20, 1), "--far", "0.0001")
     assert other.code == 0 and other.out.startswith("Not the same person: similarity ") and "FAR 0.0001" in other.out
 

@@ -251,9 +251,14 @@ def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> Non
         (tmp_path / f"left{side}").rename(tmp_path / f".b.writing{side}")
     assert export_gallery(gallery, tmp_path / "b").people == 3
     (tmp_path / ".c.writing").write_bytes(b"no database")
-    assert export_gallery(gallery, tmp_path / "c").people == 3
+    (tmp_path / ".d.writing").symlink_to("elsewhere")
+    for name in ("c", "d"):
+        assert export_gallery(gallery, tmp_path / name).people == 3
+    (tmp_path / ".e.writing").mkdir()
+    with pytest.raises(OutputError, match="Cannot write"):
+        export_gallery(gallery, tmp_path / "e")
     gallery.close()
-    assert {path.name for path in tmp_path.iterdir()} == {"g.db", "b", "c"}
+    assert {path.name for path in tmp_path.iterdir()} == {"g.db", "b", "c", "d", ".e.writing"}
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
