@@ -11,14 +11,24 @@ class FoundFace(val face: DetectedFace, val crop: RgbImage, val quality: Quality
          * Every face of a picture, the subject (largest and most central) first; empty when there is none.
          *
          * @param most so many faces at most.
-         * @param turned whether the picture is also looked at turned, and in parts for small faces; a camera's frames, which
-         *   stand upright and come by the dozen, need not be.
+         * @param turned whether the picture is also looked at turned; a camera's frames, which stand upright and come by the
+         *   dozen, need not be.
+         * @param parts levels of ever smaller parts in which small faces are looked for, 0..2; four parts at the first, twelve
+         *   at the second.
          * @param margin px kept around the template on each side, as the manifest of the network says.
          * @param shrunk px of the picture as it was taken per px of [image], see [PhotoLimits].
          */
-        fun of(finder: FaceFinder, image: RgbImage, most: Int = Int.MAX_VALUE, turned: Boolean = true, shrunk: Int = 1, margin: Int = 0): List<FoundFace> {
+        fun of(
+            finder: FaceFinder,
+            image: RgbImage,
+            most: Int = Int.MAX_VALUE,
+            turned: Boolean = true,
+            shrunk: Int = 1,
+            margin: Int = 0,
+            parts: Int = if (turned) 2 else 0,
+        ): List<FoundFace> {
             val whole = real(finder.find(image, most, turned))
-            val small = if (turned && whole.size < most && whole.all { it.turns == 0 }) SmallFaces.of(image, finder, whole) else emptyList()
+            val small = if (parts > 0 && whole.size < most && whole.all { it.turns == 0 }) SmallFaces.of(image, finder, whole, parts) else emptyList()
             return (whole + small).take(most).mapNotNull { cut(image, it, shrunk, margin) }
         }
 

@@ -21,8 +21,8 @@ internal object SmallFaces {
     private const val SAME = 0.3
 
     /** Upright faces in parts of a photo that are not among those [known], largest first. */
-    fun of(photo: RgbImage, finder: FaceFinder, known: List<DetectedFace>): List<DetectedFace> {
-        val found = parts(photo.width, photo.height).flatMap { (left, top, right, bottom) ->
+    fun of(photo: RgbImage, finder: FaceFinder, known: List<DetectedFace>, levels: Int = LEVELS.size): List<DetectedFace> {
+        val found = parts(photo.width, photo.height, levels).flatMap { (left, top, right, bottom) ->
             val part = Warp.cut(photo, intArrayOf(left, top, right, bottom))
             finder.find(part, Int.MAX_VALUE, turned = false)
                 .filter { it.exactScore >= SURE && it.exactPresence >= FaceMesh.PRESENT && !isCut(it.box, part) }
@@ -36,7 +36,7 @@ internal object SmallFaces {
     }
 
     /** Left, top, right and bottom of each part. */
-    fun parts(width: Int, height: Int): List<IntArray> = LEVELS.map { Math.rint(it * maxOf(width, height)).toInt() }
+    fun parts(width: Int, height: Int, levels: Int = LEVELS.size): List<IntArray> = LEVELS.take(levels).map { Math.rint(it * maxOf(width, height)).toInt() }
         .takeWhile { it >= LEAST_SIDE }
         .flatMap { side ->
             starts(height, side).flatMap { top ->

@@ -1,0 +1,208 @@
+package org.edgefacenet.app.enrol
+
+import org.edgefacenet.app.R
+import org.edgefacenet.app.parts.Outcome
+import org.edgefacenet.app.parts.Seen
+import org.edgefacenet.app.parts.Session
+import org.edgefacenet.app.parts.Watched
+import org.edgefacenet.app.parts.Words
+import org.edgefacenet.app.parts.Work
+import org.edgefacenet.core.Enrolled
+import org.edgefacenet.core.Hash
+import org.edgefacenet.core.OpenSet
+import org.edgefacenet.core.Person
+import org.edgefacenet.core.RgbImage
+import org.edgefacenet.core.Sample
+
+/**
+ * What the enrolment's sheet shows.
+ *
+ * @property hint what to do next.
+ * @property problem why the last picture was not taken, or could not be saved.
+ * @property choices people of this name, when there are several.
+ * @property mistaken somebody whom the tapped face was taken for, and may not be.
+ */
+data class EnrolState(
+    val name: String = "",
+    val takes: List<Take> = emptyList(),
+    val hint: Words = Words.text(R.string.enrol_first),
+    val problem: Words? = null,
+    val choices: List<Person> = emptyList(),
+    val mistaken: Person? = null,
+    val saving: Boolean = false,
+) {
+    val canTake: Boolean get() = takes.size < Draft.MOST && !saving
+    val canSave: Boolean get() = takes.isNotEmpty() && name.isNotBlank() && !saving
+}
+
+/**
+ * Enrolling somebody: a face was tapped, more pictures of it are taken, a name is typed, and all of it is saved in one step.
+ *
+ * [state] is null while nobody is being enrolled; [notice] says what was done last.
+ */
+class EnrolPresenter(private val work: Work, private val session: () -> Session?) {
+    val state: Watched<EnrolState?> = Watched(null)
+    val notice: Watched<Words?> = Watched(null)
+    private var tapped: Seen? = null
+
+    /** Somebody tapped this face: begin with it. */
+    fun begin(seen: Seen, source: String = "") {
+        if (refusedByGallery()) return
+        tapped = seen
+        val known = seen.match?.person?.let { id -> people().firstOrNull { it.id == id } }
+        state.value = EnrolState(name = known?.name.orEmpty(), mistaken = known)
+        take(seen, source)
+    }
+
+    /** Begin with nothing yet: pictures come from the phone's photos. */
+    fun begin() {
+        if (!refusedByGallery() && state.value == null) state.value = EnrolState()
+    }
+
+    /** One more picture, when it is good enough. */
+    fun take(seen: Seen, source: String = "", photo: String = hash(seen)) {
+        val now = state.value ?: EnrolState()
+        if (!now.canTake) return
+        val problem = seen.reasons.firstOrNull()
+        if (problem != null) {
+            state.value = now.copy(problem = Words.text(R.string.enrol_bad, seen.reasons.joinToString("; ")))
+            return
+        }
+        val take = Take(Sample(seen.looked.embedding, photo, source), thumbnail(seen.looked.found.crop))
+        shown(now.copy(takes = now.takes + take, problem = stranger(now, take)))
+    }
+
+    /** No face could be taken: say why. */
+    fun refuse(why: Words) {
+        if (refusedByGallery()) return
+        state.value = (state.value ?: EnrolState()).copy(problem = why)
+    }
+
+    fun remove(number: Int) {
+        val now = state.value ?: return
+        shown(now.copy(takes = now.takes.filterIndexed { at, _ -> at != number }, problem = null))
+    }
+
+    fun rename(name: String) {
+        val now = state.value ?: return
+        if (name != now.name) shown(now.copy(name = name, choices = emptyList()))
+    }
+
+    /** Save all pictures; [person] says who is meant where several people have this name. */
+    fun save(person: Int? = null) {
+        val now = state.value ?: return
+        val people = session()?.people
+        if (!now.canSave || people == null) return
+        val namesakes = people.people().filter { it.name == now.name.trim() }
+        if (person == null && namesakes.size > 1) {
+            state.value = now.copy(choices = namesakes)
+            return
+        }
+        state.value = now.copy(saving = true, choices = emptyList(), problem = null)
+        work.run({ people.enroll(now.name, now.takes.map { it.sample }, person) }) { saved(it) }
+    }
+
+    /** The tapped face is not who it was taken for: remember that. */
+    fun notThem() {
+        val person = state.value?.mistaken ?: return
+        val seen = tapped ?: return
+        val people = session()?.people ?: return
+        val sample = Sample(seen.looked.embedding, hash(seen))
+        work.run({ people.reject(person.id, sample) }) { outcome ->
+            when (outcome) {
+                is Outcome.Done -> end(Words.text(R.string.enrol_rejected, person.name))
+                is Outcome.Refused -> refuse(Words.of(outcome.error))
+            }
+        }
+    }
+
+    fun cancel(): Unit = end(null)
+
+    /** What must survive the process; null when nobody is being enrolled. */
+    fun draft(): ByteArray? {
+        val now = state.value ?: return null
+        val maker = session()?.networks?.embedder?.fingerprint ?: return null
+        return Draft(maker, now.name, now.takes).encode()
+    }
+
+    /** Go on with what [draft] gave to a process before this one. */
+    fun restore(draft: ByteArray) {
+        val found = Draft.decode(draft) ?: return
+        if (state.value != null || refusedByGallery()) return
+        if (found.maker != session()?.networks?.embedder?.fingerprint) {
+            notice.value = Words.text(R.string.enrol_other_model)
+            return
+        }
+        shown(EnrolState(name = found.name, takes = found.takes))
+    }
+
+    private fun saved(outcome: Outcome<Enrolled>) {
+        when (outcome) {
+            is Outcome.Done -> {
+                val done = outcome.value
+                val id = if (done.created) R.plurals.enrol_new else R.plurals.enrol_more
+                end(Words.plural(id, done.embeddings, done.name, done.added))
+            }
+            is Outcome.Refused -> state.value = state.value?.copy(saving = false, problem = Words.of(outcome.error))
+        }
+    }
+
+    private fun end(said: Words?) {
+        tapped = null
+        state.value = null
+        notice.value = said
+    }
+
+    private fun shown(next: EnrolState) {
+        state.value = next.copy(hint = hint(next))
+    }
+
+    private fun hint(now: EnrolState): Words {
+        val known = people().filter { it.name == now.name.trim() }
+        return when {
+            now.takes.isEmpty() -> Words.text(R.string.enrol_first)
+            known.isNotEmpty() -> Words.plural(R.plurals.enrol_adds, known[0].embeddings, known[0].name)
+            now.takes.size < Draft.GOOD -> Words.plural(R.plurals.enrol_few, now.takes.size)
+            now.takes.size >= Draft.MOST -> Words.text(R.string.enrol_full)
+            else -> Words.plural(R.plurals.enrol_enough, now.takes.size)
+        }
+    }
+
+    /** Pictures of two people in one enrolment make a person who is found in neither: said, not refused. */
+    private fun stranger(now: EnrolState, take: Take): Words? {
+        val others = now.takes.map { OpenSet.dot(it.sample.embedding, take.sample.embedding) }
+        val thresholds = session()?.networks?.artifact?.manifest?.thresholds ?: return null
+        val limit = thresholds.at.firstOrNull { it.far == STRANGER_FAR }?.cosine ?: return null
+        val best = others.maxOrNull() ?: return null
+        return if (best > limit) null else Words.text(R.string.enrol_stranger, "%.2f".format(best))
+    }
+
+    private fun refusedByGallery(): Boolean {
+        val locked = session()?.locked ?: return false
+        notice.value = Words.text(if (locked.otherModel) R.string.gallery_other_model else R.string.gallery_damaged)
+        return true
+    }
+
+    private fun people(): List<Person> = session()?.people?.people().orEmpty()
+
+    /** A camera's face has no file: its own pixels are what was taken. */
+    private fun hash(seen: Seen): String = Hash.sha256(seen.looked.found.crop.pixels)
+
+    private companion object {
+        const val SIDE = 56
+
+        /** Below the threshold at this rate, one in seven pairs of one person lies, too: enough for a remark, not for a refusal. */
+        const val STRANGER_FAR = 0.01
+
+        /** Every second pixel or so of the crop: it is shown at the size of a finger. */
+        fun thumbnail(crop: RgbImage): RgbImage {
+            val step = maxOf(1, crop.width / SIDE)
+            val side = crop.width / step
+            val out = ByteArray(3 * side * side)
+            for (y in 0 until side) for (x in 0 until side) {
+                crop.pixels.copyInto(out, 3 * (y * side + x), 3 * (y * step * crop.width + x * step), 3 * (y * step * crop.width + x * step) + 3)
+            }
+            return RgbImage(side, side, out)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+package org.edgefacenet.app.people
+
+import org.edgefacenet.app.R
+import org.edgefacenet.app.parts.Locked
+import org.edgefacenet.app.parts.Outcome
+import org.edgefacenet.app.parts.Session
+import org.edgefacenet.app.parts.Watched
+import org.edgefacenet.app.parts.Words
+import org.edgefacenet.app.parts.Work
+import org.edgefacenet.core.Person
+
+/** What must be confirmed before it is done. */
+sealed class Question {
+    data class Delete(val person: Person) : Question()
+
+    data class DeleteAll(val people: Int) : Question()
+
+    object SetAside : Question()
+}
+
+/** @property locked why there are no people to be shown. */
+data class PeopleState(val people: List<Person> = emptyList(), val locked: Locked? = null, val question: Question? = null)
+
+/** The list of people, and forgetting them. */
+class PeoplePresenter(private val work: Work, private val session: () -> Session?) {
+    val state: Watched<PeopleState> = Watched(PeopleState())
+    val notice: Watched<Words?> = Watched(null)
+
+    /** Look again: the camera's screen may have enrolled somebody. */
+    fun refresh() {
+        val session = session() ?: return
+        state.value = state.value.copy(people = session.people?.people().orEmpty(), locked = session.locked)
+    }
+
+    fun askDelete(id: Int) {
+        state.value.people.firstOrNull { it.id == id }?.let { ask(Question.Delete(it)) }
+    }
+
+    fun askDeleteAll() {
+        if (state.value.people.isNotEmpty()) ask(Question.DeleteAll(state.value.people.size))
+    }
+
+    fun askSetAside() {
+        if (state.value.locked != null) ask(Question.SetAside)
+    }
+
+    /** The question was answered with no. */
+    fun dismiss(): Unit = ask(null)
+
+    /** The question was answered with yes. Deleting writes the gallery's file anew, without what is to be forgotten. */
+    fun confirm() {
+        val question = state.value.question ?: return
+        val session = session() ?: return
+        val ids = if (question is Question.Delete) listOf(question.person.id) else state.value.people.map { it.id }
+        ask(null)
+        work.run({ if (question == Question.SetAside) session.setAside() else session.people?.forget(*ids.toIntArray()) }) { outcome ->
+            notice.value = when (outcome) {
+                is Outcome.Done -> done(question, outcome.value)
+                is Outcome.Refused -> Words.of(outcome.error)
+            }
+            refresh()
+        }
+    }
+
+    private fun ask(question: Question?) {
+        state.value = state.value.copy(question = question)
+    }
+
+    private fun done(question: Question, came: Any?): Words = when (question) {
+        is Question.Delete -> Words.text(R.string.people_forgotten, question.person.name)
+        is Question.DeleteAll -> Words.plural(R.plurals.people_all_forgotten, question.people)
+        is Question.SetAside -> Words.text(R.string.gallery_set_aside, came.toString())
+    }
+}

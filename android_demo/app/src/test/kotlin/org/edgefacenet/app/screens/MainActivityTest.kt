@@ -1,0 +1,360 @@
+package org.edgefacenet.app.screens
+
+import android.Manifest
+import android.app.Activity
+import android.app.AlertDialog
+import android.content.ClipData
+import android.content.Intent
+import android.net.Uri
+import android.os.Bundle
+import android.os.Parcel
+import android.provider.Settings
+import android.view.MotionEvent
+import android.view.View
+import android.view.ViewGroup
+import android.widget.EditText
+import android.widget.ImageButton
+import android.widget.TextView
+import org.edgefacenet.app.ApkAssets
+import org.edgefacenet.app.Lab
+import org.edgefacenet.app.MainActivity
+import org.edgefacenet.app.R
+import org.edgefacenet.app.Tab
+import org.edgefacenet.app.camera.Facing
+import org.edgefacenet.app.compare.Slot
+import org.edgefacenet.app.parts.Words
+import org.edgefacenet.app.ui.FaceView
+import org.edgefacenet.core.GalleryStore
+import org.edgefacenet.core.Maker
+import org.edgefacenet.core.Sample
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNotNull
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.robolectric.Robolectric
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.shadows.ShadowAlertDialog
+import org.robolectric.shadows.ShadowToast
+
+/** The app as a user meets it: bad input, refusals, rotations, and a process that dies. */
+class MainActivityTest : ScreenTest() {
+    // the camera's permission
+
+    @Test
+    fun `asks for the camera on demand, shows the way to the settings after a no, and opens after a yes`() {
+        start()
+        assertTrue(said().toString(), activity.getString(R.string.permission_title) in said())
+        click(R.id.message_first)
+        assertEquals(listOf(Manifest.permission.CAMERA), shadowOf(activity).lastRequestedPermission.requestedPermissions.toList())
+        answer(granted = false)
+        assertTrue(activity.getString(R.string.permission_refused_title) in said())
+        click(R.id.message_first)
+        val settings = shadowOf(activity).nextStartedActivity
+        assertEquals(Settings.ACTION_APPLICATION_DETAILS_SETTINGS to "package:org.edgefacenet.app", settings.action to settings.dataString)
+        allowCamera() // as the user does there
+        controller.pause().resume()
+        idle()
+        assertNotNull(cameras.opened)
+        assertFalse(view<View>(R.id.message).isShown)
+    }
+
+    @Test
+    fun `the other pages work without the camera`() {
+        start()
+        for (tab in Tab.values().drop(1)) {
+            open(tab)
+            assertEquals(tab, activity.desk.tab)
+        }
+        assertNull(cameras.opened)
+    }
+
+    @Test
+    fun `no camera`() {
+        allowCamera()
+        cameras.present = emptyList()
+        start()
+        assertTrue(said().toString(), activity.getString(R.string.absent_title) in said())
+    }
+
+    @Test
+    fun `a camera that another app takes is given back when that is over`() {
+        allowCamera()
+        start()
+        cameras.listener!!.onLost(Words.text(R.string.camera_in_use))
+        idle()
+        assertTrue(activity.getString(R.string.camera_in_use) in said())
+        click(R.id.message_first)
+        assertNotNull(cameras.opened)
+    }
+
+    @Test
+    fun `the camera is closed while nobody sees its page`() {
+        allowCamera()
+        start()
+        open(Tab.PEOPLE)
+        assertNull(cameras.opened)
+        open(Tab.CAMERA)
+        assertNotNull(cameras.opened)
+        controller.pause()
+        assertNull(cameras.opened)
+        controller.resume()
+        assertNotNull(cameras.opened)
+    }
+
+    // bad files
+
+    @Test
+    fun `a damaged model is said on the whole screen, and trying again can help`() {
+        app.assets = Lab.assets.with { name, bytes -> if (name.endsWith("6f32fa8e.tflite")) bytes.apply { this[99] = (this[99] + 1).toByte() } else bytes }
+        start()
+        val said = said().joinToString("\n")
+        assertTrue(said, "models/mobile-int8-6f32fa8e.tflite is damaged" in said && activity.getString(R.string.failed_hint) in said)
+        assertFalse(view<View>(R.id.tabs).isShown)
+        app.assets = null
+        click(R.id.message_first)
+        assertTrue(view<View>(R.id.tabs).isShown)
+    }
+
+    @Test
+    fun `the manifest of another model and a missing file likewise`() {
+        app.assets = Lab.assets.with { name, bytes -> if (name == "models/mobile-int8.json") "{\"file\": \"x.tflite\"}".toByteArray() else bytes }
+        start()
+        assertTrue(said().toString(), said().any { "models/mobile-int8.json is damaged" in it })
+        app.assets = Lab.assets.with { name, bytes -> bytes.takeIf { "face-mesh" !in name } }
+        click(R.id.message_first)
+        assertTrue(said().toString(), said().any { "face-mesh-2efcb4f4.tflite is missing" in it })
+    }
+
+    @Test
+    fun `the app's own files are found in the APK`() {
+        val model = ApkAssets(activityAssets()).read("models/mobile-int8-6f32fa8e.tflite")
+        assertEquals(1_808_702, model.limit())
+        assertTrue(model.isDirect)
+    }
+
+    @Test
+    fun `the gallery of another model is said on the page of the people and can be set aside`() {
+        val unit = FloatArray(128).also { it[0] = 1f }
+        GalleryStore.open(app.parts.gallery, Maker("another network", "another aligner", 128)).enroll("Alex", listOf(Sample(unit, "hash")))
+        allowCamera()
+        start()
+        cameras.show(Lab.scene("one"))
+        idle()
+        assertTrue(said().toString(), activity.getString(R.string.why_locked) in said())
+        activity.desk.camera.tap(0)
+        idle()
+        assertEquals(activity.getString(R.string.gallery_other_model), ShadowToast.getTextOfLatestToast())
+        open(Tab.PEOPLE)
+        assertTrue(activity.getString(R.string.gallery_other_title) in said())
+        click(R.id.locked_begin)
+        yes()
+        assertFalse(view<View>(R.id.people_locked).isShown)
+    }
+
+    // enrolling
+
+    @Test
+    fun `a finger on a face, a name, saved - and the box bears the name`() {
+        allowCamera()
+        start()
+        cameras.show(Lab.scene("one"))
+        idle()
+        touchFace()
+        view<EditText>(R.id.enrol_name).setText("Alex")
+        click(R.id.enrol_take)
+        assertEquals(2, view<ViewGroup>(R.id.takes).childCount)
+        click(R.id.enrol_save)
+        assertTrue(ShadowToast.getTextOfLatestToast(), "Alex" in ShadowToast.getTextOfLatestToast())
+        cameras.show(Lab.scene("one"))
+        idle()
+        assertEquals("1 face: Alex", text(R.id.line))
+        assertTrue(view<View>(R.id.picture).contentDescription.toString(), "1 face: Alex" in view<View>(R.id.picture).contentDescription)
+    }
+
+    @Test
+    fun `a rotation in the middle of an enrolment loses nothing`() {
+        allowCamera()
+        start()
+        enrolling()
+        turn("+land")
+        assertTrue(view<View>(R.id.sheet).isShown)
+        assertEquals("Alex", text(R.id.enrol_name))
+        assertEquals(1, view<ViewGroup>(R.id.takes).childCount)
+        cameras.show(Lab.scene("one"))
+        idle()
+        click(R.id.enrol_take)
+        click(R.id.enrol_save)
+        assertEquals(listOf("Alex"), session.people!!.people().map { it.name })
+    }
+
+    @Test
+    fun `the process dies in the middle of an enrolment and nothing is lost`() {
+        allowCamera()
+        start()
+        click(R.id.switch_camera)
+        enrolling()
+        die()
+        assertEquals("the camera that was used", Facing.FRONT, cameras.opened)
+        assertTrue(view<View>(R.id.sheet).isShown)
+        assertEquals("Alex", text(R.id.enrol_name))
+        assertEquals(1, view<ViewGroup>(R.id.takes).childCount)
+        click(R.id.enrol_save)
+        assertEquals(listOf("Alex"), session.people!!.people().map { it.name })
+    }
+
+    @Test
+    fun `it dies twice before the networks are open, and nothing is lost`() {
+        allowCamera()
+        start()
+        enrolling()
+        app.assets = Lab.assets.with { _, _ -> null } // opening fails for now
+        die()
+        assertTrue(activity.getString(R.string.failed_title) in said())
+        app.assets = null
+        die()
+        assertEquals("Alex", text(R.id.enrol_name))
+    }
+
+    @Test
+    fun `going back leaves the form, not the app`() {
+        allowCamera()
+        start()
+        enrolling()
+        @Suppress("DEPRECATION")
+        activity.onBackPressed()
+        idle()
+        assertFalse(view<View>(R.id.sheet).isShown)
+        assertFalse(activity.isFinishing)
+    }
+
+    @Test
+    fun `photos from the picker are enrolled, also when the process died meanwhile`() {
+        start()
+        open(Tab.PEOPLE)
+        click(R.id.people_add)
+        val asked = shadowOf(activity).nextStartedActivityForResult
+        assertEquals(Intent.ACTION_OPEN_DOCUMENT to "image/*", asked.intent.action to asked.intent.type)
+        assertTrue(asked.intent.getBooleanExtra(Intent.EXTRA_ALLOW_MULTIPLE, false))
+        Lab.folder()
+        val chosen = Intent().apply {
+            clipData = ClipData.newRawUri("", Uri.parse(Lab.address("1-1"))).apply { addItem(ClipData.Item(Uri.parse(Lab.address("1-2")))) }
+        }
+        shadowOf(activity).receiveResult(asked.intent, Activity.RESULT_OK, chosen)
+        idle()
+        assertEquals(2, view<ViewGroup>(R.id.takes).childCount)
+        view<EditText>(R.id.enrol_name).setText("Alex")
+        click(R.id.enrol_save)
+        assertTrue("Alex" in said())
+    }
+
+    @Test
+    fun `no app to choose pictures with`() {
+        start()
+        open(Tab.PEOPLE)
+        shadowOf(app).checkActivities(true) // refuse intents that nobody handles
+        click(R.id.people_add)
+        assertEquals(activity.getString(R.string.no_picker), ShadowToast.getTextOfLatestToast())
+    }
+
+    // comparing
+
+    @Test
+    fun `comparing survives a rotation and the process`() {
+        start()
+        open(Tab.COMPARE)
+        activity.desk.compare.choose(0, Lab.folder().let { Lab.address("1-1") })
+        activity.desk.compare.choose(1, Lab.address("group"))
+        activity.desk.compare.tap(1, 0)
+        idle()
+        assertTrue(activity.getString(R.string.compare_same) in said())
+        turn("+land")
+        assertTrue(activity.getString(R.string.compare_same) in said())
+        die()
+        assertEquals(Tab.COMPARE, activity.desk.tab)
+        assertTrue(said().toString(), activity.getString(R.string.compare_same) in said())
+        shadowOf(app.contentResolver).registerInputStreamSupplier(Uri.parse(Lab.address("1-1"))) { throw SecurityException("no more") }
+        die()
+        assertEquals(Slot.Failed(Lab.address("1-1"), Words.Said(activity.getString(R.string.picture_forbidden))), activity.desk.compare.state.value.slots[0])
+        assertTrue(activity.getString(R.string.picture_forbidden) in said())
+    }
+
+    // people
+
+    @Test
+    fun `deleting asks, also after a rotation, and forgets`() {
+        start()
+        session.people!!.enroll("Alex", listOf(Sample(FloatArray(128).also { it[0] = 1f }, "hash")))
+        open(Tab.PEOPLE)
+        view<ImageButton>(R.id.person_delete).performClick()
+        idle()
+        turn("+land")
+        val dialog = ShadowAlertDialog.getLatestDialog() as AlertDialog
+        assertTrue(dialog.isShowing)
+        yes()
+        assertEquals(0, session.people!!.size)
+        assertFalse("Alex" in app.parts.gallery.readText())
+        assertEquals(activity.getString(R.string.people_none), text(R.id.people_count))
+    }
+
+    // settings
+
+    @Test
+    fun `how careful the app names people is kept`() {
+        start()
+        open(Tab.ABOUT)
+        (view<ViewGroup>(R.id.fpir).getChildAt(0) as TextView).performClick()
+        assertEquals(0.001, app.parts.settings.fpir, 0.0)
+        assertEquals(0.001, TestParts(app).settings.fpir, 0.0)
+    }
+
+    private fun activityAssets() = RuntimeEnvironment.getApplication().assets
+
+    private fun enrolling() {
+        cameras.show(Lab.scene("one"), 270)
+        idle()
+        activity.desk.camera.tap(0)
+        idle()
+        view<EditText>(R.id.enrol_name).setText("Alex")
+    }
+
+    /** In the middle of the one box. */
+    private fun touchFace() {
+        val picture = view<FaceView>(R.id.picture)
+        bars()
+        for (action in listOf(MotionEvent.ACTION_DOWN, MotionEvent.ACTION_UP)) {
+            picture.dispatchTouchEvent(MotionEvent.obtain(0, 0, action, picture.width * 0.5f, picture.height * 0.48f, 0))
+        }
+        idle()
+    }
+
+    private fun yes() {
+        (ShadowAlertDialog.getLatestDialog() as AlertDialog).getButton(AlertDialog.BUTTON_POSITIVE).performClick()
+        idle()
+    }
+
+    private fun answer(granted: Boolean) {
+        val request = shadowOf(activity).lastRequestedPermission
+        activity.onRequestPermissionsResult(request.requestCode, request.requestedPermissions, intArrayOf(if (granted) 0 else -1))
+        idle()
+    }
+
+    private fun turn(qualifiers: String) {
+        RuntimeEnvironment.setQualifiers(qualifiers)
+        controller.recreate()
+        idle()
+    }
+
+    /** The system ends the process while the app is in the background, and the user comes back. */
+    private fun die() {
+        val saved = Bundle()
+        controller.pause().stop().saveInstanceState(saved).destroy()
+        val parcel = Parcel.obtain().apply { writeBundle(saved) }
+        parcel.setDataPosition(0)
+        app.die()
+        controller = Robolectric.buildActivity(MainActivity::class.java).setup(parcel.readBundle(javaClass.classLoader))
+        idle()
+    }
+}
