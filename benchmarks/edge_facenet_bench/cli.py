@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from .report import Report
+    from .taking import Taken
     from .timing import Plan
 
 
@@ -18,7 +19,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="ARTIFACT",
-            help="Manifests, lone model files, or folders of them. The word `report` and a folder: write its pages again.",
+            help="Manifests, lone model files, or folders of them. The word `report` and a folder: write its pages again. "
+            "The word `import` and files: take in records from elsewhere.",
         ),
     ],
     *,
@@ -46,10 +48,18 @@ def command(
     Example: edge-facenet bench models --crops crops --split run/split.json --out measured
 
     Again from its records: edge-facenet bench report measured
+
+    Records that the Android app shared: edge-facenet bench import edge-facenet-bench-*.json --out measured
     """
     from .publish import publish, rebuild
 
-    if artifacts[0] == "report":
+    taken: Taken | None = None
+    if artifacts[0] == "import":
+        if len(artifacts) < 2:
+            raise typer.BadParameter("`import` takes files: edge-facenet bench import FILE ... --out DIR")
+        taken = _import([Path(name) for name in artifacts[1:]], out, readme)
+        report = publish(out, readme)
+    elif artifacts[0] == "report":
         if len(artifacts) != 2:
             raise typer.BadParameter("`report` takes one folder: edge-facenet bench report DIR")
         report = rebuild(Path(artifacts[1]), readme)
@@ -61,7 +71,17 @@ def command(
             around(readme)
         _run([Path(name) for name in artifacts], (crops, split), out, _plan(seconds, quick), lanes, baselines)
         report = publish(out, readme)
-    _print(report, out, as_json)
+    _print(report, out, as_json, taken)
+
+
+def _import(paths: list[Path], out: Path, readme: Path | None) -> Taken:
+    from .taking import take
+
+    if readme is not None:  # before anything is written
+        from .markdown import around
+
+        around(readme)
+    return take(paths, out)
 
 
 def _plan(seconds: float, quick: bool) -> Plan:
@@ -90,14 +110,17 @@ def _run(
         Campaign(out, crops, split, baselines).run(found, plan, on_progress)
 
 
-def _print(report: Report, out: Path, as_json: bool) -> None:
+def _print(report: Report, out: Path, as_json: bool, taken: Taken | None = None) -> None:
     from edge_facenet.schema import to_json
 
     from . import words
 
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **to_json(report)}, ensure_ascii=False))
+        more = {} if taken is None else {"imported": to_json(taken)}
+        typer.echo(json.dumps({"out": str(out), **more, **to_json(report)}, ensure_ascii=False))
         return
+    if taken is not None:
+        typer.echo(f"{taken}\n")
     for line in words.plain(report):
         typer.echo(line)
     typer.echo(f"\nWrote {out / 'report.html'}, report.md, report.json; raw samples in {out / 'records'}.")

@@ -138,18 +138,35 @@ def read(path: Path) -> Record:
     Raises:
         InputError: missing, damaged, or of a newer schema.
     """
+    return parse(read_json(path), f"record {path.name}", path)
+
+
+def read_json(path: Path) -> Any:
+    """What a record's file holds.
+
+    Raises:
+        InputError: missing, or not JSON.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read record {path}: {error.strerror}.") from error
     except ValueError as error:
         raise InputError(f"Record {path} is not JSON: {error}.") from error
+
+
+def parse(value: Any, what: str, path: Path) -> Record:
+    """A record out of its JSON; `what` and `path` name it in messages.
+
+    Raises:
+        InputError: not a record, or of a newer schema.
+    """
     version = value.get("schema") if isinstance(value, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
             f"Record {path} has schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade edge-facenet."
         )
-    return from_json(Record, value, f"record {path.name}", InputError)
+    return from_json(Record, value, what, InputError)
 
 
 def _compact(text: str) -> str:
