@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8, help="turns of each variant")
     parser.add_argument("--steps", type=int, default=4, help="steps a turn")
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
+    names = [variant.name for variant in LADDER]
+    parser.add_argument("--variants", nargs="+", default=names, choices=names, help="fit must be among them")
     parser.add_argument("--child", nargs=2, metavar=("NET", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -89,19 +91,21 @@ def main() -> None:
 
 
 def _measured(options: argparse.Namespace, net: str) -> list[dict[str, Any]]:
-    opened = [(variant, _open(options.crops, options.out, net, variant)) for variant in LADDER]
-    turns: dict[str, list[dict[str, float]]] = {variant.name: [] for variant in LADDER}
+    ladder = [variant for variant in LADDER if variant.name in options.variants]
+    opened = [(variant, _open(options.crops, options.out, net, variant)) for variant in ladder]
+    turns: dict[str, list[dict[str, float]]] = {variant.name: [] for variant in ladder}
     try:
         ready = {variant.name: json.loads(process.stdout.readline() or "{}") for variant, process in opened}
         for _ in range(options.rounds):
             for variant, process in opened:
                 turns[variant.name].append(_ask(process, options.steps))
-        profiles = {variant.name: _ask(process, 0) for variant, process in opened if variant.name == "threads"}
+        profiles = {variant.name: _ask(process, 0) for variant, process in opened if variant.name == ladder[-1].name}
     finally:
         for _, process in opened:
             process.kill()
+            process.wait()
     rows = [{"net": net, "size": NETS[net], "variant": v.name, "what": v.what, "first_s": ready[v.name]["first_s"],
-             **_medians(turns[v.name]), "turns": turns[v.name]} for v in LADDER]  # fmt: skip
+             **_medians(turns[v.name]), "turns": turns[v.name]} for v in ladder]  # fmt: skip
     for row in rows:
         base = next(other for other in rows if other["variant"] == "fit")
         row["ratios_to_fit"] = _ratios(row["turns"], base["turns"])

@@ -12,14 +12,15 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy.typing as npt
 
 from ..errors import ConfigError, SetupError
 from .config import DevicesConfig, TrainConfig
 
-if TYPE_CHECKING:
-    from .course import Batch
-
+Rows = dict[str, npt.NDArray[Any]]
+"""A batch by name, as `course.Batch`."""
 ENVIRONMENT = {
     "coordinator": "EDGE_FACENET_COORDINATOR",
     "processes": "EDGE_FACENET_PROCESSES",
@@ -55,7 +56,7 @@ class Team:
         ).scope()
         return shared
 
-    def share(self, batch: Batch) -> Batch:
+    def share(self, batch: Rows) -> Rows:
         """This process's rows of a global batch."""
         if self.processes == 1:
             return batch
