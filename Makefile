@@ -37,7 +37,7 @@ endif
 	rm -f $(VENV)/.installed-*
 	touch $@
 
-# The face detector and mesh (2.7 MB, Apache-2.0), into the user's data folder; does nothing when they are there.
+# The face detectors and mesh (3.8 MB, Apache-2.0), into the user's data folder; does nothing when they are there.
 models: $(STAMP)
 	$(BIN)/edge-facenet setup
 

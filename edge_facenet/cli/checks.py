@@ -30,6 +30,8 @@ EXTRAS = {
     "train": ("tensorflow", "keras"),
     "export": ("tensorflow", "keras", "ai_edge_quantizer", "onnx", "onnxruntime", "tf2onnx"),
     "bench": ("matplotlib", "onnxruntime", "psutil"),
+    "scale": ("joblib", "distributed"),
+    "secure": ("cryptography",),
 }
 ENGINES = {
     "litert": ("ai_edge_litert", "ai-edge-litert", "pip install ai-edge-litert"),
