@@ -91,19 +91,29 @@ def maven(arguments: list[str]) -> None:
         time.sleep(5 * attempt)
 
 
-def faces() -> str:
-    """A hundred real faces as Python sees them, for the engine's ParityTest; the argument that names their folder.
+def faces() -> list[str]:
+    """What the tests look at, made anew: a hundred real faces as Python sees them, for the engine's ParityTest, and photos for
+    the app's screens. The arguments that name their folders.
 
     Raises:
         NotBuilt: the face models are not set up, or the ORL faces are not here.
     """
-    folder = HERE.parent / "build/android/parity"
-    say("Taking 100 faces through Python's pipeline ...")
-    script = HERE.parent / "tests/android/parity.py"
-    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False)
+    say("Taking 100 faces through Python's pipeline, and making photos for the screens ...")
+    return [made("parity", "parity"), made("pictures", "app")]
+
+
+def made(what: str, folder: str) -> str:
+    """Run tests/android/WHAT.py; the argument that names its folder.
+
+    Raises:
+        NotBuilt: it failed.
+    """
+    root = HERE.parent
+    script, place = root / f"tests/android/{what}.py", root / "build/android" / folder
+    done = subprocess.run([sys.executable, str(script), str(place)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotBuilt(f"The faces to compare with could not be made:\n{done.stderr.strip()[-1500:]}")
-    return f"-Dparity={folder}"
+        raise NotBuilt(f"The faces to test with could not be made:\n{done.stderr.strip()[-1500:]}")
+    return f"-D{what}={place}"
 
 
 def essence(text: str) -> str:
@@ -147,7 +157,7 @@ def main() -> int:
     try:
         require_tools()
         forget_reports()
-        maven(sys.argv[1:] or ["package", faces()])
+        maven(sys.argv[1:] or ["package", *faces()])
         if not sys.argv[1:]:
             for module in MODULES:
                 number, seconds = tests(module)
