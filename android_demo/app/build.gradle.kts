@@ -61,6 +61,14 @@ android {
     }
     testOptions {
         unitTests.isIncludeAndroidResources = true
+        unitTests.all { test ->
+            test.systemProperty("repo", rootDir.resolve("..").path)
+            test.systemProperty("assets", assets.get().asFile.path)
+            test.systemProperty("pictures", providers.gradleProperty("pictures").getOrElse(""))
+            test.systemProperty("shots", layout.buildDirectory.dir("shots").get().asFile.path)
+            test.systemProperty("robolectric.graphicsMode", "NATIVE")
+            test.maxHeapSize = "2g"
+        }
     }
 }
 

@@ -49,7 +49,7 @@ class CameraPresenter(
 
     private var wanted = Facing.BACK
     private var camera: Closeable? = null
-    private var current: Listener? = null
+    @Volatile private var current: Listener? = null
     private var allowed = false
     private var faces: List<Seen> = emptyList()
 
@@ -121,7 +121,7 @@ class CameraPresenter(
 
     /** Of one camera that was opened; when it is no more the one in use, nothing that it says counts. */
     private inner class Listener : CameraListener {
-        private val pump = FramePump(analyst, { preview?.invoke(it) }, ::analyse)
+        private val pump = FramePump(analyst, { if (current === this) preview?.invoke(it) }, ::analyse)
 
         override fun onFrame(frame: YuvFrame, degrees: Int) {
             try {

@@ -38,7 +38,7 @@ class CameraScreen(parent: ViewGroup, private val host: CameraHost, private val 
     private val line: TextView = view.part(R.id.line)
     private val rows = FaceRows(view.part(R.id.rows), presenter::tap)
     private val message = Message(view.part(R.id.message))
-    private val sheet = EnrolSheet(view.part(R.id.sheet), enrol, R.string.enrol_take, presenter::take, ::give)
+    private val sheet = EnrolSheet(view, enrol, R.string.enrol_take, presenter::take, ::give)
     private val preview = Preview({ view.post(it) }, picture::picture)
 
     init {
@@ -87,6 +87,7 @@ class CameraScreen(parent: ViewGroup, private val host: CameraHost, private val 
             Phase.LOST -> message.show(Words.text(R.string.lost_title), state.lost, again)
             Phase.OPENING, Phase.LIVE -> message.hide()
         }
+        view.part<View>(R.id.page).visibility = if (message.isShown) View.INVISIBLE else View.VISIBLE
     }
 
     /** An open form gets more room from the picture, where the two stand one above the other. */

@@ -23,7 +23,7 @@ import org.edgefacenet.core.Person
 class PeopleScreen(parent: ViewGroup, private val presenter: PeoplePresenter, private val enrol: EnrolPresenter, pick: () -> Unit) : Screen {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.screen_people, parent, false)
     private val rows: LinearLayout = view.part(R.id.people_rows)
-    private val sheet = EnrolSheet(view.part(R.id.sheet), enrol, R.string.enrol_photos, pick) { presenter.refresh() }
+    private val sheet = EnrolSheet(view, enrol, R.string.enrol_photos, pick) { presenter.refresh() }
     private var asking: AlertDialog? = null
     private var listed: List<Person>? = null
 

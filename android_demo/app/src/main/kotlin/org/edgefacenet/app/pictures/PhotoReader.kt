@@ -21,6 +21,7 @@ class PhotoReader(private val resolver: ContentResolver, private val say: (Int) 
         val uri = Uri.parse(address)
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         stream(uri) { BitmapFactory.decodeStream(it, null, bounds) }
+        if (bounds.outWidth < 1 || bounds.outHeight < 1) throw InputException(say(R.string.picture_damaged))
         val shrunk = PhotoLimits.sampleSize(bounds.outWidth, bounds.outHeight)
         val orientation = stream(uri) { ExifOrientation.read(head(it)) }
         return Picture(ExifOrientation.apply(pixels(uri, shrunk), orientation), shrunk, stream(uri, ::hash), name(uri))

@@ -21,18 +21,21 @@ import org.edgefacenet.app.pictures.toBitmap
 import org.edgefacenet.core.Person
 
 /**
- * The form of an enrolment (`layout/sheet_enrol.xml`), on the camera's page and on that of the people.
+ * The form of an enrolment (`layout/sheet_enrol.xml`), on the camera's page and on that of the people, where it covers what is
+ * `behind`.
  *
  * @param takeText what the button for more pictures says; [onTake] is what it does.
  * @param onOpen told whether the form is open.
  */
 class EnrolSheet(
-    private val view: View,
+    page: View,
     private val presenter: EnrolPresenter,
     takeText: Int,
     onTake: () -> Unit,
     private val onOpen: (Boolean) -> Unit,
 ) {
+    private val view: View = page.part(R.id.sheet)
+    private val behind: View = page.part(R.id.behind)
     private val name: EditText = view.part(R.id.enrol_name)
     private val takes: LinearLayout = view.part(R.id.takes)
     private val take: Button = view.part(R.id.enrol_take)
@@ -64,6 +67,7 @@ class EnrolSheet(
 
     private fun show(state: EnrolState?) {
         view.shown = state != null
+        behind.visibility = if (state == null) View.VISIBLE else View.INVISIBLE // to screen readers, too
         onOpen(state != null)
         if (state == null) return close()
         if (name.text.toString() != state.name) name.setText(state.name)

@@ -102,8 +102,9 @@ class FaceView(context: Context, attributes: AttributeSet?) : View(context, attr
         if (said.isEmpty()) return
         text.textSize = TypedValue.applyDimension(TypedValue.COMPLEX_UNIT_SP, 14f, resources.displayMetrics)
         text.color = context.getColor(R.color.face_text)
-        val room = maxOf(box.width, dp(96f))
-        val shown = TextUtils.ellipsize(said, text, room, TextUtils.TruncateAt.END).toString()
+        val room = maxOf(box.width, dp(72f))
+        val fits = text.measureText(said) <= room
+        val shown = if (fits || label.kind != Kind.UNKNOWN) TextUtils.ellipsize(said, text, room, TextUtils.TruncateAt.END).toString() else "?"
         val wide = text.measureText(shown) + dp(12f)
         val high = text.fontMetrics.descent - text.fontMetrics.ascent + dp(4f)
         val left = (box.left).coerceIn(0f, maxOf(0f, getWidth() - wide))

@@ -12,6 +12,8 @@ class Choice(val text: Int, val act: () -> Unit)
 
 /** A whole screen that says what is the matter and what can be done (`layout/message.xml`). */
 class Message(private val view: View) {
+    val isShown: Boolean get() = view.shown
+
     fun hide() {
         view.shown = false
     }

@@ -71,8 +71,8 @@ class PhonePartsTest {
 
     @Test
     fun `what is no picture, cut off, gone or forbidden is refused in words`() {
-        assertRefused(R.string.picture_damaged, offer("no-picture")) { "not a picture" in it }
-        assertRefused(R.string.picture_damaged, offer("cut")) { true }
+        assertRefused(R.string.picture_damaged, offer("no-picture")) { it == context.getString(R.string.picture_damaged) }
+        assertRefused(R.string.picture_damaged, offer("cut")) { it == context.getString(R.string.picture_damaged) }
         val forbidden = Uri.parse("content://photos/forbidden")
         shadowOf(context.contentResolver).registerInputStreamSupplier(forbidden) { throw SecurityException("no") }
         assertRefused(R.string.picture_forbidden, forbidden.toString()) { it == context.getString(R.string.picture_forbidden) }

@@ -128,11 +128,25 @@ abstract class ScreenTest {
     internal fun shot(name: String, root: View = activity.window.decorView): Bitmap {
         bars()
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(1)) // animations end
+        if (root == activity.window.decorView) assertReachable(root, name)
         val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
         root.draw(Canvas(bitmap))
         val file = File(System.getProperty("shots"), "$name.png").apply { parentFile?.mkdirs() }
         file.outputStream().use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
         return bitmap
+    }
+
+    /** What can be touched is as large as a finger, and says what it is. */
+    private fun assertReachable(view: View, where: String) {
+        if (!view.isShown) return
+        if (view.isClickable && view.isEnabled && view.isImportantForAccessibility && (view as? TextView)?.isTextSelectable != true) {
+            val what = "$where: ${if (view.id ushr 24 == 0 || view.id == View.NO_ID) view.javaClass.simpleName else activity.resources.getResourceEntryName(view.id)}"
+            val least = 48 * activity.resources.displayMetrics.density - 1
+            assertTrue("$what is ${view.width} x ${view.height} px, at least $least are needed", view.height >= least && view.width >= least)
+            val label = view.contentDescription ?: (view as? TextView)?.let { it.text.ifEmpty { it.hint } }
+            assertTrue("$what has no description", !label.isNullOrBlank())
+        }
+        if (view is ViewGroup) for (at in 0 until view.childCount) assertReachable(view.getChildAt(at), where)
     }
 
     /** Insets as a phone has them: 24 dp above and below. */
