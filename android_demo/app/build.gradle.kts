@@ -18,6 +18,15 @@ val collectAssets by tasks.registering(Exec::class) {
     outputs.upToDateWhen { false } // the script looks for itself, and leaves alone what is right
 }
 
+// What the tests work with, whichever model the app is to carry: the released ones.
+val testAssets = layout.buildDirectory.dir("edge-facenet-test-assets")
+val collectTestAssets by tasks.registering(Exec::class) {
+    val python = providers.gradleProperty("python").orElse(rootDir.resolve("../.venv/bin/python").path)
+    commandLine(python.get(), rootDir.resolve("tools/assets.py").path, testAssets.get().asFile.path)
+    outputs.dir(testAssets)
+    outputs.upToDateWhen { false }
+}
+
 android {
     namespace = "org.edgefacenet.app"
     compileSdk = 35
@@ -63,7 +72,8 @@ android {
         unitTests.isIncludeAndroidResources = true
         unitTests.all { test ->
             test.systemProperty("repo", rootDir.resolve("..").path)
-            test.systemProperty("assets", assets.get().asFile.path)
+            test.dependsOn(collectTestAssets)
+            test.systemProperty("assets", testAssets.get().asFile.path)
             test.systemProperty("pictures", providers.gradleProperty("pictures").getOrElse(""))
             test.systemProperty("shots", layout.buildDirectory.dir("shots").get().asFile.path)
             test.systemProperty("robolectric.graphicsMode", "NATIVE")

@@ -45,7 +45,10 @@ class MainActivity : Activity(), CameraHost {
     private lateinit var handOver: HandOver
     private var screen: Screen? = null
     private var resumed = false
-    private var back: OnBackInvokedCallback? = null
+
+    /** Registered while going back means something on the page. */
+    internal var back: OnBackInvokedCallback? = null
+        private set
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)

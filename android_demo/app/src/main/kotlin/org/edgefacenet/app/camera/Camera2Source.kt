@@ -73,6 +73,9 @@ private class Opened(
     private var sensor = 0
     private var closed = false
 
+    /** Asked for, and not answered yet: the answer has to be waited for, lest the camera stay open behind nobody. */
+    private var pending = false
+
     init {
         handler.post { guarded { open() } }
     }
@@ -80,7 +83,7 @@ private class Opened(
     override fun close() {
         handler.post {
             release()
-            thread.quitSafely()
+            if (!pending) thread.quitSafely()
         }
     }
 
@@ -94,12 +97,12 @@ private class Opened(
         val follows = about.get(CameraCharacteristics.CONTROL_AF_AVAILABLE_MODES)?.contains(CameraMetadata.CONTROL_AF_MODE_CONTINUOUS_PICTURE) ?: false
         reader = ImageReader.newInstance(width, height, ImageFormat.YUV_420_888, IMAGES).apply { setOnImageAvailableListener(::frame, handler) }
         manager.openCamera(id, Device(follows), handler)
+        pending = true
     }
 
     private inner class Device(private val follows: Boolean) : CameraDevice.StateCallback() {
         override fun onOpened(camera: CameraDevice) {
-            device = camera
-            if (closed) return release()
+            if (!answered(camera)) return
             guarded { begin(camera, reader!!.surface, follows) }
         }
 
@@ -115,8 +118,18 @@ private class Opened(
         )
 
         private fun lost(camera: CameraDevice, why: Int) {
+            if (answered(camera)) lost(why)
+        }
+
+        /** Take the camera; whether anybody still wants it. */
+        private fun answered(camera: CameraDevice): Boolean {
+            pending = false
             device = camera
-            lost(why)
+            if (closed) {
+                release()
+                thread.quitSafely()
+            }
+            return !closed
         }
     }
 

@@ -22,11 +22,16 @@ import org.edgefacenet.app.R
 import org.edgefacenet.app.Tab
 import org.edgefacenet.app.camera.Facing
 import org.edgefacenet.app.compare.Slot
+import org.edgefacenet.app.parts.Assets
+import org.edgefacenet.app.parts.Networks
 import org.edgefacenet.app.parts.Words
 import org.edgefacenet.app.ui.FaceView
+import org.edgefacenet.core.Embedder
 import org.edgefacenet.core.GalleryStore
+import org.edgefacenet.core.GraphOptions
 import org.edgefacenet.core.Maker
 import org.edgefacenet.core.Sample
+import org.edgefacenet.engine.BytedecoGraph
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotNull
@@ -129,10 +134,15 @@ class MainActivityTest : ScreenTest() {
     }
 
     @Test
-    fun `the app's own files are found in the APK`() {
-        val model = ApkAssets(activityAssets()).read("models/mobile-int8-6f32fa8e.tflite")
-        assertEquals(1_808_702, model.limit())
-        assertTrue(model.isDirect)
+    fun `the files that this APK carries are whole, and its models pass their self-tests`() {
+        val source = ApkAssets(RuntimeEnvironment.getApplication().assets)
+        val assets = Assets.open(source)
+        assertTrue("mapped, or in memory that the engine can use", assets.embedders.all { it.model.isDirect })
+        Networks.open(assets, BytedecoGraph).use { networks ->
+            assertEquals(2, networks.cosines.size)
+            val others = assets.embedders.drop(1)
+            for (artifact in others) BytedecoGraph.open(artifact.model, GraphOptions(1)).use { Embedder(artifact, it).selfTest(assets.faces) }
+        }
     }
 
     @Test
@@ -259,6 +269,28 @@ class MainActivityTest : ScreenTest() {
         assertEquals(activity.getString(R.string.no_picker), ShadowToast.getTextOfLatestToast())
     }
 
+    @Test
+    fun `from Android 13 on the form is asked before the app is left`() {
+        allowCamera()
+        start()
+        assertNull(activity.back)
+        enrolling()
+        checkNotNull(activity.back).onBackInvoked()
+        idle()
+        assertFalse(view<View>(R.id.sheet).isShown)
+        assertNull("and then the system again", activity.back)
+    }
+
+    @Test
+    fun `bars, notch and keyboard cover nothing`() {
+        start()
+        bars(bottom = 300)
+        val root = view<View>(R.id.root)
+        val dp = activity.resources.displayMetrics.density
+        assertEquals((24 * dp).toInt() to (300 * dp).toInt(), root.paddingTop to root.paddingBottom)
+        assertTrue(view<View>(R.id.tabs).run { bottom <= root.height - root.paddingBottom })
+    }
+
     // comparing
 
     @Test
@@ -309,8 +341,6 @@ class MainActivityTest : ScreenTest() {
         assertEquals(0.001, app.parts.settings.fpir, 0.0)
         assertEquals(0.001, TestParts(app).settings.fpir, 0.0)
     }
-
-    private fun activityAssets() = RuntimeEnvironment.getApplication().assets
 
     private fun enrolling() {
         cameras.show(Lab.scene("one"), 270)
