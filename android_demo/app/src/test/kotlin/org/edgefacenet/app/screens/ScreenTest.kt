@@ -1,15 +1,19 @@
 package org.edgefacenet.app.screens
 
 import android.Manifest
+import android.app.AlertDialog
 import android.app.Application
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.graphics.Insets
 import android.net.Uri
+import android.os.Bundle
 import android.os.Looper
+import android.os.Parcel
 import android.view.View
 import android.view.ViewGroup
 import android.view.WindowInsets
+import android.widget.EditText
 import android.widget.TextView
 import java.io.File
 import java.time.Duration
@@ -38,6 +42,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowAlertDialog
 
 /** The app with cameras that a test holds, and everything done at once. */
 internal class TestApp : EdgeFaceNetApp() {
@@ -160,5 +165,41 @@ abstract class ScreenTest {
         val root = activity.window.decorView
         root.measure(View.MeasureSpec.makeMeasureSpec(root.width, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(root.height, View.MeasureSpec.EXACTLY))
         root.layout(0, 0, root.width, root.height)
+    }
+
+    internal fun enrolling() {
+        cameras.show(Lab.scene("one"), 270)
+        idle()
+        activity.desk.camera.tap(0)
+        idle()
+        view<EditText>(R.id.enrol_name).setText("Alex")
+    }
+
+    internal fun yes() {
+        (ShadowAlertDialog.getLatestDialog() as AlertDialog).getButton(AlertDialog.BUTTON_POSITIVE).performClick()
+        idle()
+    }
+
+    internal fun answer(granted: Boolean) {
+        val request = shadowOf(activity).lastRequestedPermission
+        activity.onRequestPermissionsResult(request.requestCode, request.requestedPermissions, intArrayOf(if (granted) 0 else -1))
+        idle()
+    }
+
+    internal fun turn(qualifiers: String) {
+        RuntimeEnvironment.setQualifiers(qualifiers)
+        controller.recreate()
+        idle()
+    }
+
+    /** The system ends the process while the app is in the background, and the user comes back. */
+    internal fun die() {
+        val saved = Bundle()
+        controller.pause().stop().saveInstanceState(saved).destroy()
+        val parcel = Parcel.obtain().apply { writeBundle(saved) }
+        parcel.setDataPosition(0)
+        app.die()
+        controller = Robolectric.buildActivity(MainActivity::class.java).setup(parcel.readBundle(javaClass.classLoader))
+        idle()
     }
 }
