@@ -39,7 +39,7 @@ from edge_facenet.photos.cropset import CropSet, CropSetWriter, Recipe
 from edge_facenet.photos.decode import decode
 from edge_facenet.photos.detect import Detection
 from edge_facenet.photos.examine import Found, Rules, examine
-from edge_facenet.photos.faces import FaceFinder, _detector_points
+from edge_facenet.photos.faces import FaceFinder, detector_points
 from edge_facenet.photos.walk import walk
 from edge_facenet.verification import Pairs, cosines, evaluate_embeddings, operating_points, sweep
 from edge_facenet.verification.protocol import run_folds
@@ -159,7 +159,7 @@ def _cut_variants(photos: Path, folders: dict[str, Path], yunet: Path) -> None:
     product = models.open_finder()
     sources: dict[str, Where] = {
         "box only": _box_only(),
-        "six points": lambda _, face: _detector_points(face),
+        "six points": lambda _, face: detector_points(face),
         "YuNet": Yunet(yunet),
     }
     listing, rules = walk([photos]), Rules()

@@ -32,7 +32,7 @@ from edge_facenet.photos.crew import Crew
 from edge_facenet.photos.cropset import CropRow, CropSetWriter, Recipe
 from edge_facenet.photos.decode import decode
 from edge_facenet.photos.examine import Rules, examine
-from edge_facenet.photos.faces import _detector_points
+from edge_facenet.photos.faces import detector_points
 from edge_facenet.photos.prepare import prepare
 from edge_facenet.photos.rows import Rejection
 from edge_facenet.photos.walk import Entry, Listing, walk
@@ -135,7 +135,7 @@ def _one(entry: Entry, tools: tuple[Any, Rules, Any], clock: Clock, write: Calla
         again = decode(Path(os.fsdecode(entry.path)).read_bytes()).pixels
         first = finder._detections(again, 0)[0]
         finder._detector.detect(again, 2)
-        return cut(_detector_points(first))
+        return cut(detector_points(first))
 
     clock("box only", box_only)
 

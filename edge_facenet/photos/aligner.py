@@ -17,7 +17,8 @@ from . import examine, models
 from .align import BORDER, TEMPLATE, TEMPLATE_NAME, TEMPLATE_SIDE, Pixels, similarity, target, warp
 from .choose import real
 from .decode import Limits, Photo
-from .faces import Face, FaceFinder
+from .face import Face
+from .faces import FaceFinder
 from .quality import Quality, measure
 from .tiles import Finder, small_faces
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from .faces import Face, off_centre
+from .face import Face
+from .faces import off_centre
 from .pieces import Box, area, common
 
 Policy: TypeAlias = Literal["subject", "nearest", "largest", "all", "reject"]

@@ -17,7 +17,8 @@ from edge_facenet.schema import doc, to_json
 from .align import BORDER, Pixels, outside, scale_of, similarity, target, warp
 from .choose import MEANING, Policy, chosen, real
 from .decode import Limits, Photo, decode
-from .faces import LEVEL_DEGREES, Face, FaceFinder
+from .face import Face
+from .faces import LEVEL_DEGREES, FaceFinder
 from .models import CATALOGUE, FAR
 from .quality import Quality, QualityRules, judge, measured
 from .rows import CropRow, Points, Rejection

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from .align import TEMPLATE, Floats, Pixels, apply, invert, similarity
 from .detect import Detection, Finds
+from .face import Face
 from .far import ROOM, Proposes, apart, closer, far_faces
 from .mesh import PRESENT, Mesh
 from .pieces import Box, Placed, area
@@ -20,9 +20,6 @@ _SURE_SCORE, _SURE_DEGREES = 0.85, 30.0
 on 400 ORL and 300 LFW photos and 100 synthetic faces, each in four orientations: no face was stored turned."""
 _LARGE = 1 / ROOM
 """A face of this share of the photo's longer side, or more, is not looked at again by itself."""
-ALONE = 0.75
-"""A face that the mesh does not confirm counts above this score. Phantoms beside the subject of 2,000 portraits (an ear, an
-eye, a collar) had 0.51 to 0.61, those in textures without a face 0.51 to 0.68, one 0.77."""
 
 
 class Locates(Protocol):
@@ -31,47 +28,6 @@ class Locates(Protocol):
     def locate(self, photo: Pixels, face: Detection) -> Mesh:
         """Points of a detected face."""
         ...
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face of a photo."""
-
-    score: float
-    """Of the detector, 0..1."""
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom, px of the pixels looked at; may reach over the edge."""
-    points: Floats
-    """(5, 2) px, in the template's order."""
-    presence: float
-    """Of the mesh, 0..1; below 0.5 the points are the detector's own."""
-    turns: int = 0
-    """Quarter turns anti-clockwise that bring the photo upright."""
-    yaw: float | None = None
-    """Degrees the face looks to the picture's right; None where the mesh sees no face."""
-    pitch: float | None = None
-    """Degrees the face looks up; None where the mesh sees no face."""
-
-    @property
-    def side(self) -> float:
-        """The box's longer side, px."""
-        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
-
-    @property
-    def tilt(self) -> float:
-        """Degrees between the eye line and level in the photo as turned, -180..180."""
-        line = self.points[1] - self.points[0]
-        return float((np.degrees(np.arctan2(line[1], line[0])) - 90 * self.turns + 180) % 360 - 180)
-
-    @property
-    def is_face(self) -> bool:
-        """The detector is sure, or the mesh confirms what it is not sure of."""
-        return self.score > PRESENT or self.presence >= PRESENT
-
-    @property
-    def is_sure(self) -> bool:
-        """The mesh confirms it, or the detector is too sure for a phantom (a profile, which the mesh does not see)."""
-        return self.presence >= PRESENT or self.score >= ALONE
 
 
 class FaceFinder:
@@ -158,7 +114,7 @@ class FaceFinder:
     def _face(self, photo: Pixels, detection: Detection) -> Face:
         mesh = self._mesh.locate(photo, detection)
         seen = mesh.presence >= PRESENT
-        points = mesh.five() if seen else _detector_points(detection)
+        points = mesh.five() if seen else detector_points(detection)
         yaw, pitch = (mesh.turned() if seen else None) or (None, None)
         return Face(detection.score, detection.box, points, mesh.presence, detection.turns, yaw, pitch)
 
@@ -173,7 +129,7 @@ def off_centre(box: Box, shape: tuple[int, ...]) -> float:
     return float(np.hypot((box[0] + box[2] - shape[1]) / 2, (box[1] + box[3] - shape[0]) / 2))
 
 
-def _detector_points(face: Detection) -> Floats:
+def detector_points(face: Detection) -> Floats:
     """Five points where there is no mesh: the mouth's corners are put about its middle as the template has them."""
     seen = face.points[:4]
     middle = TEMPLATE[3:].mean(0)

@@ -9,16 +9,14 @@ are settled there by the code that settles them for every photo.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from .align import Pixels
 from .detect import Detection
+from .face import Face
 from .pieces import Placed, moved, parts, shared
-
-if TYPE_CHECKING:
-    from .faces import Face
 
 ROOM = 3.0
 """Side of what is cut out around a place, in box sides: a third is where the short-range detector misses nothing."""
@@ -28,7 +26,7 @@ MOST_PLACES = 12
 """So many places of one look are examined, the likeliest first: a photo of textures must not take for ever."""
 _SAME = 0.3
 
-Look = Callable[[Pixels], "list[Face]"]
+Look = Callable[[Pixels], list[Face]]
 
 
 class Proposes(Protocol):

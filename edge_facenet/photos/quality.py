@@ -20,7 +20,7 @@ from edge_facenet.errors import ConfigError
 from edge_facenet.schema import doc
 
 from .align import Floats, Pixels, outside
-from .faces import Face
+from .face import Face
 from .mesh import PRESENT
 
 __all__ = ["KEEP_ALL", "Quality", "QualityRules", "judge", "measure", "measured", "only"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .align import Pixels
-from .faces import Face
+from .face import Face
 from .mesh import PRESENT
 from .pieces import LEAST_SIDE, Box, area, moved, parts, shared
 

@@ -13,7 +13,8 @@ from edge_facenet.photos import align, models, tiles
 from edge_facenet.photos.aligner import Aligner, aligner_fingerprint
 from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.detect import BlazeFace, Detection
-from edge_facenet.photos.faces import Face, FaceFinder, _detector_points, prominence
+from edge_facenet.photos.face import Face
+from edge_facenet.photos.faces import FaceFinder, detector_points, prominence
 from edge_facenet.photos.mesh import FaceMesh
 
 ANCHORS, POINTS = 896, 468
@@ -163,7 +164,7 @@ def finds() -> list[dict[str, Any]]:
 def fallback() -> dict[str, Any]:
     """Five points without a mesh, and the similarity on its own."""
     points = np.array([(40.0, 50.0), (80.0, 55.0), (62.0, 80.0), (58.0, 99.0), (30.0, 60.0), (90.0, 66.0)])
-    five = _detector_points(Detection(0.9, (20.0, 20.0, 100.0, 120.0), points))
+    five = detector_points(Detection(0.9, (20.0, 20.0, 100.0, 120.0), points))
     matrix = align.similarity(five, align.target(112))
     return {
         "six": points.tolist(),

@@ -14,7 +14,7 @@ from PIL import Image
 from edge_facenet.photos import align, quality
 from edge_facenet.photos.decode import decode
 from edge_facenet.photos.detect import letterbox
-from edge_facenet.photos.faces import Face
+from edge_facenet.photos.face import Face
 from edge_facenet.pixels import PixelSpec, resize
 from edge_facenet.selftest import selftest_faces
 

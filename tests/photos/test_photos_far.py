@@ -14,7 +14,8 @@ from PIL import Image
 from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.detect import Detection
 from edge_facenet.photos.examine import Rules, cut
-from edge_facenet.photos.faces import Face, FaceFinder
+from edge_facenet.photos.face import Face
+from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.far import MOST_PLACES, closer, far_faces
 
 Pixels = npt.NDArray[np.uint8]

@@ -18,7 +18,8 @@ from edge_facenet.photos import choose, likeness
 from edge_facenet.photos.choose import Policy, chosen, real
 from edge_facenet.photos.cropset import CropSet, CropSetWriter, Recipe
 from edge_facenet.photos.examine import Rules, cut_all
-from edge_facenet.photos.faces import Face, FaceFinder
+from edge_facenet.photos.face import Face
+from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.listed import read_listing
 from edge_facenet.photos.prepare import Report, prepare
 from edge_facenet.photos.quality import QualityRules, judge, only

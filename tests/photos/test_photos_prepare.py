@@ -21,7 +21,8 @@ from test_photos_decode import bomb_tiff, cmyk, png16, without_adobe
 from edge_facenet.errors import InputError, OutputError
 from edge_facenet.photos.cropset import CropSet, Layout
 from edge_facenet.photos.examine import Rules
-from edge_facenet.photos.faces import Face, FaceFinder
+from edge_facenet.photos.face import Face
+from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.growing import CropSetWriter
 from edge_facenet.photos.prepare import MOST_DEATHS, Report, prepare
 

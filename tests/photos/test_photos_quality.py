@@ -17,7 +17,8 @@ from edge_facenet.errors import ConfigError
 from edge_facenet.photos import pieces, quality, tiles
 from edge_facenet.photos.aligner import Aligner, FoundFace, aligner_fingerprint, open_aligner
 from edge_facenet.photos.decode import Photo
-from edge_facenet.photos.faces import Face, FaceFinder
+from edge_facenet.photos.face import Face
+from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.mesh import Mesh
 from edge_facenet.photos.quality import Quality, QualityRules, judge
 
