@@ -2,8 +2,7 @@
 
 TensorFlow is imported once; every leg is a fork that begins TensorFlow's runtime for itself, trains, and dies as told:
 "bank" = with half of a record written, at the COUNTth call of the teacher; "checkpoint" = while the COUNTth one is being
-written; "step" = before step COUNT; "after" = killed from outside after COUNT milliseconds; "never". The answer is the
-exit status, negative for a signal.
+written; "never". The answer is the exit status, negative for a signal.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -48,15 +46,6 @@ def _die_at(where: str, count: int) -> None:
     if where == "checkpoint":
         synchronise = checkpoint._synchronise
         checkpoint._synchronise = lambda folder: _die() if counted() else synchronise(folder)
-    if where == "step":
-        step = trainer._Session._step
-
-        def dying(self: Any, number: int, batch: Any) -> None:
-            if number == count:
-                _die()
-            step(self, number, batch)
-
-        trainer._Session._step = dying  # type: ignore[method-assign]
 
 
 def leg(crops: Path, run: Path, teacher: Path, steps: int, where: str, count: int) -> int:
@@ -70,9 +59,6 @@ def leg(crops: Path, run: Path, teacher: Path, steps: int, where: str, count: in
         except BaseException:  # noqa: BLE001 - a forked child must never return into its parent
             traceback.print_exc()
             os._exit(1)
-    if where == "after":
-        time.sleep(count / 1000)
-        os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
