@@ -64,6 +64,15 @@ def interval(values: NDArray[np.float64], identities: int) -> Interval | None:
     return float(low), float(high)
 
 
+def lower_bound(values: NDArray[np.float64], identities: int) -> float | None:
+    """One-sided 95 % lower bound from the values of all resamples; None when there are none."""
+    if not len(values):
+        return None
+    return float(
+        np.quantile(values, expanded_tail(identities, level=0.90))
+    )  # the lower end of a two-sided 90 % interval
+
+
 def beyond_seen(span: Interval | None, people: int, trials: float) -> Interval | None:
     """`span`, or Wilson's where every resample gave 0 or every one gave 1: to have seen no error does not prove there is none.
 

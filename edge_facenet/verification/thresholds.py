@@ -33,6 +33,7 @@ class TarDifference:
     far: float = doc("false accept rate, share")
     points: float | None = doc("TAR of a minus TAR of b, percentage points", None)
     interval: Interval | None = doc("95 % paired bootstrap interval over identities", None)
+    bound: float | None = doc("one-sided 95 % lower bound, the same resamples: a loses no more than this", None)
     note: str | None = doc("why it is not measurable", None)
 
 
@@ -113,6 +114,7 @@ def compare(
         gains.append(100 * np.column_stack([accuracy_a - accuracy_b, tar_a - tar_b]))
     drawn = np.concatenate(gains) if gains else np.empty((0, 1 + len(rates)))
     spans = dict(zip(["accuracy", *rates], (bootstrap.interval(c, pairs.identities) for c in drawn.T), strict=True))
+    bounds = dict(zip(rates, (bootstrap.lower_bound(c, pairs.identities) for c in drawn.T[1:]), strict=True))
     return Difference(
         points=accuracy[0] - accuracy[1],
         interval=spans["accuracy"],
@@ -120,7 +122,7 @@ def compare(
         accuracy_b=accuracy[1],
         pairs=len(pairs),
         identities=pairs.identities,
-        tar=tuple(_tar_difference(a, b, spans.get(a.far)) for a, b in zip(*points, strict=True)),
+        tar=tuple(_tar_difference(a, b, spans.get(a.far), bounds.get(a.far)) for a, b in zip(*points, strict=True)),
     )
 
 
@@ -197,10 +199,10 @@ def _threshold(point: OperatingPoint, span: Interval | None) -> Threshold:
     return Threshold(far=point.far, cosine=point.threshold, interval=span, tar=point.val)
 
 
-def _tar_difference(a: OperatingPoint, b: OperatingPoint, span: Interval | None) -> TarDifference:
+def _tar_difference(a: OperatingPoint, b: OperatingPoint, span: Interval | None, bound: float | None) -> TarDifference:
     if a.val is None or b.val is None:
         return TarDifference(far=a.far, note=a.note or b.note)
-    return TarDifference(far=a.far, points=100 * (a.val - b.val), interval=span)
+    return TarDifference(far=a.far, points=100 * (a.val - b.val), interval=span, bound=bound)
 
 
 def _balanced(scores: NDArray[np.float64], same: NDArray[np.bool_], threshold: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -171,8 +172,6 @@ def test_rates_of_grouped_pairs_equal_those_of_pairs_one_by_one(data: tuple[Pair
 
 
 def _share_above(threshold: float, mean: float) -> float:
-    from statistics import NormalDist
-
     return 1 - NormalDist(mean, float(np.hypot(0.4, 0.5))).cdf(threshold)
 
 
@@ -196,6 +195,7 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(data: tuple[Pairs, n
     pairs, scores = data
     nothing = compare(scores, scores, pairs)
     assert (nothing.points, nothing.interval) == (0.0, (0.0, 0.0))
+    assert [point.bound for point in nothing.tar[:2]] == [0.0, 0.0]
     worse = scores + np.random.default_rng(0).normal(0, 0.8, len(pairs))
     found, turned = compare(scores, worse, pairs), compare(worse, scores, pairs)
     assert found.interval is not None and found.interval[0] > 0
@@ -206,6 +206,32 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(data: tuple[Pairs, n
     tiny = pairs.take(np.flatnonzero(pairs.identity_b < 3))
     short = compare(scores[: len(tiny)], scores[: len(tiny)], tiny)
     assert short.tar[2].note == "not measurable (192 impostors)" and short.tar[2].interval is None
+    assert short.tar[2].bound is None
+
+
+def test_the_bound_of_a_loss_covers_where_few_people_bear_it_and_one_that_forgets_people_does_not() -> None:
+    """A fifth of the people lose a whole unit of similarity. 30 data sets: 0.81 is three and a half deviations below 0.95.
+
+    Measured with more: 93 and 97 % of 60 data sets of 40 people x 4 photos, 86 % of 100 of 30 x 3, at least 97 % where
+    all lose alike.
+    """
+    rng, runs, far, wide = np.random.default_rng(3), 30, 0.1, float(np.hypot(0.4, 0.5))
+    limit = NormalDist(0, wide).inv_cdf(1 - far)
+    truth = 20 * (NormalDist(1, wide).cdf(limit) - NormalDist(0, wide).cdf(limit))
+    bounds, forgetful = [], []
+    for run in range(runs):
+        pairs, scores = simulated(40, 3, rng)
+        hurt = pairs.same & (rng.random(40) < 0.2)[pairs.identity_a]
+        (found,) = compare(scores - hurt, scores, pairs, run, fars=(far,)).tar
+        assert found.bound is not None and found.points is not None and found.interval is not None
+        assert found.interval[0] <= found.bound < found.points
+        bounds.append(found.bound)
+        limit_here = np.quantile(scores[~pairs.same], 1 - far)
+        lost = (1.0 * (scores - hurt > limit_here) - (scores > limit_here))[pairs.same]
+        forgetful.append(100 * (lost.mean() - 1.645 * lost.std() / np.sqrt(len(lost))))
+    assert np.mean(np.array(bounds) <= truth) >= 0.81
+    assert np.mean(np.array(forgetful) <= truth) < np.mean(np.array(bounds) <= truth)
+    assert truth - 10 < np.mean(bounds) < truth  # and it says something: minus infinity would cover as well
 
 
 def test_fifty_thousand_pairs_are_resampled_a_thousand_times_quickly() -> None:
