@@ -68,9 +68,8 @@ def lower_bound(values: NDArray[np.float64], identities: int) -> float | None:
     """One-sided 95 % lower bound from the values of all resamples; None when there are none."""
     if not len(values):
         return None
-    return float(
-        np.quantile(values, expanded_tail(identities, level=0.90))
-    )  # the lower end of a two-sided 90 % interval
+    tail = expanded_tail(identities, level=0.90)  # the lower end of a two-sided 90 % interval
+    return float(np.quantile(values, tail))
 
 
 def beyond_seen(span: Interval | None, people: int, trials: float) -> Interval | None:
