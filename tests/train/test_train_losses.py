@@ -87,6 +87,43 @@ def test_batch_hard_is_one_triplet_an_anchor(seed: int) -> None:
         assert negatives[a, 0] == pytest.approx(_hardest(d, labels, a, 0), abs=TOLERANCE)
 
 
+ANGLES, PEOPLE = (0, 50, 20, 120, 86, 210, 330), np.array([0, 0, 1, 1, 2, 2, 0], np.int32)
+"""A batch drawn on a circle, in degrees: one person at 330, 0 and 50, one at 20 and 120, one at 86 and 210. The triplets below
+are read off the drawing: (anchor, positive, negative), places in the batch."""
+HARD = {(0, 1, 2), (1, 6, 2), (2, 3, 0), (3, 2, 4), (4, 5, 3), (5, 4, 3), (6, 1, 2)}
+SETS = {
+    # (4, 5): nobody is further than 124 degrees, so the furthest stranger, 6, it is
+    "semi-hard": {(0, 1, 4), (0, 6, 4), (1, 0, 3), (1, 6, 5), (2, 3, 5), (3, 2, 0), (4, 5, 6), (5, 4, 0), (6, 0, 2), (6, 1, 4)},
+    "hardest": {(0, 1, 2), (0, 6, 2), (1, 0, 2), (1, 6, 2), (2, 3, 0), (3, 2, 4), (4, 5, 3), (5, 4, 3), (6, 0, 2), (6, 1, 2)},
+    "batch-hard": HARD,
+    # chance of stranger n for anchor a: (3 n + a) mod 7
+    "random": {(0, 1, 2), (0, 6, 2), (1, 0, 4), (1, 6, 4), (2, 3, 6), (3, 2, 1), (4, 5, 3), (5, 4, 0), (6, 0, 2), (6, 1, 2)},
+}  # fmt: skip
+
+
+def _circle() -> np.ndarray:
+    turned = np.deg2rad(ANGLES)
+    return np.stack([np.cos(turned), np.sin(turned)], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", sorted(miners.MINERS))
+def test_mining_sets_of_a_hand_made_batch(name: str) -> None:
+    distances = losses.squared_distances(_circle())
+    chance = np.add.outer(np.arange(7), 3 * np.arange(7)) % 7 / np.float32(7)
+    negatives, counted = miners.MINERS[name](distances, ops.convert_to_tensor(PEOPLE), ops.convert_to_tensor(chance))
+    from_anchor, chosen = _value(distances), _value(negatives)
+    found = {
+        (a, p, int(n))
+        for a, p in np.argwhere(_value(counted))
+        for n in np.flatnonzero((from_anchor[a] == chosen[a, p]) & (PEOPLE[a] != PEOPLE))
+    }
+    assert found == SETS[name]
+
+
+def test_offline_mining_set_of_a_hand_made_batch() -> None:
+    assert {tuple(triplet) for triplet in offline.hardest_triplets(_circle(), PEOPLE).tolist()} == HARD
+
+
 def test_random_negatives_follow_the_numbers_of_chance() -> None:
     e, labels = _unit_rows(1), _labels(2)
     chance = np.random.default_rng(3).random((24, 24)).astype(np.float32)
