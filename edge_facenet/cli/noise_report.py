@@ -142,29 +142,57 @@ def _csv(header: list[str], rows: list[list[str]]) -> bytes:
 
 
 def _page(report: Report, cropset: CropSet, shown: int) -> bytes:
-    suspects = "".join(_suspect(row, cropset) for row in report.rows[:shown])
-    names = "".join(
-        f"<tr><td>{_pictures(cropset, n.a)}<br>{html.escape(n.a)}</td><td>{_pictures(cropset, n.b)}<br>{html.escape(n.b)}</td>"
-        f"<td>{n.likeness:.2f}</td></tr>"
-        for n in report.two_names[:shown]
-    )
+    suspects = [_suspect(row, cropset) for row in report.rows[:shown]]
+    names = [_names(pair, cropset) for pair in report.two_names[:shown]]
     return page(
         "Wrong names?",
         f"<p>{len(report.rows):,} pictures of {report.people:,} people, looked at with {html.escape(report.model)}. "
         f"{report.beyond:,} resemble somebody else more than their own person. A place near the top is a question, not an "
-        "answer: profiles, sunglasses and hidden faces stand there too.</p>"
-        "<h2>Pictures unlike their person's others</h2><div class=wide><table><tr><th>picture<th>others of its name<th>whom it "
-        f"resembles</tr>{suspects}</table></div>"
-        f"<h2>One person under two names?</h2><div class=wide><table>{names or '<tr><td>None found.</td></tr>'}</table></div>",
+        "answer: profiles, sunglasses and hidden faces stand there too. Nothing was changed: mend the folders yourself.</p>"
+        f"<h2>Pictures unlike their person's others</h2>{_of(len(suspects), len(report.rows), 'noise.csv')}"
+        "<p>Beside the names, how alike: cosine to the picture in question, 1 = the same. The further the first number lies "
+        "below the second, the higher the place.</p>"
+        + _table(("picture", "others of its name", "whom it resembles"), suspects)
+        + f"<h2>One person under two names?</h2>{_of(len(names), len(report.two_names), 'two-names.csv')}"
+        + ("<p>Likeness 1: as alike as pictures of one person are.</p>" if names else "")
+        + (_table(("one name", "another", "likeness"), names) if names else ""),
     )
 
 
-def _suspect(row: Row, cropset: CropSet) -> str:
+def _of(shown: int, all_of_them: int, file: str) -> str:
+    if not all_of_them:
+        return "<p>None found.</p>"
+    return f"<p>The first {shown:,} of {all_of_them:,}; all of them stand in {file}.</p>" if shown < all_of_them else ""
+
+
+def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """On a narrow screen each row is a card, its cells below one another under their titles."""
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(f"<tr>{_cells(titles, row)}</tr>" for row in rows)
+    return f"<table class=cards><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(titles: tuple[str, ...], row: tuple[str, ...]) -> str:
+    return "".join(f'<td data-title="{title}">{cell}</td>' for title, cell in zip(titles, row, strict=True))
+
+
+def _suspect(row: Row, cropset: CropSet) -> tuple[str, ...]:
     return (
-        f"<tr><td>{picture(cropset, row.row, f'picture {row.rank}')}<br><small>{row.rank}. {html.escape(row.source)}</small></td>"
-        f"<td>{_pictures(cropset, row.identity, but=row.row)}<br>{html.escape(row.identity)}: {row.own:.2f}</td>"
-        f"<td>{_pictures(cropset, row.other)}<br>{html.escape(row.other)}: {row.other_cosine:.2f}</td></tr>"
+        f"<span class=one>{picture(cropset, row.row, f'picture {row.rank}')}</span><br>"
+        f"<small>{row.rank}. {html.escape(row.source)}</small>",
+        f"{_pictures(cropset, row.identity, but=row.row)}<br>{html.escape(row.identity)}: {_minus(row.own)}",
+        f"{_pictures(cropset, row.other)}<br>{html.escape(row.other)}: {_minus(row.other_cosine)}",
     )
+
+
+def _names(pair: Names, cropset: CropSet) -> tuple[str, ...]:
+    sides = (f"{_pictures(cropset, name)}<br>{html.escape(name)}" for name in (pair.a, pair.b))
+    return (*sides, f"{pair.likeness:.2f}")
+
+
+def _minus(value: float) -> str:
+    """A cosine with a minus sign that is never parted from it."""
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _pictures(cropset: CropSet, name: str, but: int = -1) -> str:

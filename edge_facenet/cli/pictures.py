@@ -18,8 +18,11 @@ WORST = 30  # pairs of each kind
 STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:70rem;padding:0 1rem}
 table{border-collapse:collapse;width:100%}td,th{padding:.4rem;vertical-align:top;text-align:left;border-top:1px solid #8886}
-img{width:64px;height:64px;border-radius:4px;margin:1px}.large img,td:first-child img{width:112px;height:112px}
-small{opacity:.75;overflow-wrap:anywhere}.wide{overflow-x:auto}
+td{overflow-wrap:anywhere}img{width:64px;height:64px;border-radius:4px;margin:1px}
+.large img,.cards .one img{width:112px;height:112px}small{opacity:.75}.wide{overflow-x:auto}
+@media(max-width:40rem){.cards thead{display:none}.cards tbody,.cards tr,.cards td{display:block;border:0}
+.cards tr{border-top:1px solid #8886;padding:.5rem 0}.cards td{padding:.2rem 0}
+.cards td::before{content:attr(data-title);display:block;font-size:.8rem;opacity:.75}}
 """
 
 

@@ -89,6 +89,20 @@ def test_one_person_under_two_names_is_found_and_strangers_are_not() -> None:
     assert noise.same_faces(rows[:3], np.zeros(3)) == ()
 
 
+def test_three_pictures_of_one_name_that_are_unlike_make_nobody_else_one_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their own likeness is near 0, and anything over it is large."""
+    rows, labels = crowd(20, 10, 6, spread=1.0)
+    labels[3:10] = -1
+    rows[:3] = np.eye(3, 32) + 0.01  # three people under one name
+    rows[2] = rows[10:20].mean(axis=0)  # of whom one resembles person 1
+    rows[2, :2] = 0.5
+    assert noise.same_faces(rows, labels) == ()
+    monkeypatch.setattr(noise, "PLENTY", 0)
+    assert [(pair.a, pair.b) for pair in noise.same_faces(rows, labels)] == [(0, 1)]
+
+
 # --- one picture twice
 
 

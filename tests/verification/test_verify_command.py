@@ -330,6 +330,7 @@ def test_noise_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest
     )
     page = (out / "noise.html").read_text()
     assert "P_1 &lt;b&gt;" in page and "<b>" not in page and "<script" not in page and "http" not in page
+    assert "The first 60 of 72; all of them stand in noise.csv" in page and "Likeness 1:" in page
     report = json.loads(run(capsys, [folder, *words, "--json"], command="noise")[0])
     assert report["rows"][0]["source"] == "P_0/P_0_0004.png" and report["two_names"][0] == {
         "a": "P_7",
