@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -319,6 +320,27 @@ def test_c041_dark_faces_are_reported_with_their_luminance(tmp_path: Path, synth
     assert crops.seal.settings["brightened"] is False
     for row in table(tmp_path / "out" / "rejected.csv"):
         assert float(row["luminance"]) < 10 and "nearly black" in row["reason"]
+
+
+@SYNTHETIC
+def test_c041_dark_and_back_lit_faces_are_found_step_by_step(tmp_path: Path, synthetic, finder: FaceFinder) -> None:  # type: ignore[no-untyped-def]
+    """The floor is what C041 reports of YuNet on the dark photos; a background takes nothing from it."""
+    floor = {1: 10, 0.5: 10, 0.25: 10, 0.1: 8, 0.05: 0}
+    lit = np.broadcast_to(np.linspace(0, 255, 640).round().astype(np.uint8)[:, None], (480, 640, 3))
+    photos = tmp_path / "in"
+    for step in floor:
+        for seed in range(1, 11):
+            face = (synthetic.face(seed, 200) * step).round().astype(np.uint8)
+            plain, back_lit = ((grey(640, 480) * step).astype(np.uint8), lit.copy())
+            names = (f"plain {step}/{seed}.png", f"back-lit {step}/{seed}.png")
+            pictures = (paste(canvas, face, (220, 140)) for canvas in (plain, back_lit))
+            put(photos, {name: encoded(one, "PNG") for name, one in zip(names, pictures, strict=True)})
+    crops = prepare([photos], tmp_path / "out", finder=finder).crops
+    found = Counter(row.identity for row in crops.rows if np.abs(np.array(row.points) - (320, 240)).max() < 100)
+    missed = table(tmp_path / "out" / "rejected.csv")
+    assert len(crops) + len(missed) == 20 * len(floor) and all(row["luminance"] for row in missed)
+    for step, least in floor.items():
+        assert found[f"plain {step}"] >= least and found[f"back-lit {step}"] >= least, (step, found)
 
 
 def test_points_are_those_of_the_photo_even_when_it_is_read_smaller(tmp_path: Path) -> None:
