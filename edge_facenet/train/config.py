@@ -202,7 +202,9 @@ class TrainConfig:
     devices: DevicesConfig = doc("one device or several", DevicesConfig())
     threads: int = doc("threads of the backend; 0 = all cores", 0)
     view_threads: int = doc("threads that make views; more than one pays above some 5,000 images/s (a GPU)", 1)
-    precision: Literal["float32", "mixed_bfloat16"] = doc("of the arithmetic; weights stay float32", "float32")
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = doc(
+        "of the arithmetic; weights stay float32; auto: bfloat16 where the processor calculates in it", "float32"
+    )
     fused_norm: bool = doc("TensorFlow's fused batch normalisation while training", False)
     deterministic: bool = doc("the same bits from every run on one machine (TensorFlow)", False)
     budget_muladds: int = doc("refuse a network above this many MUL-ADDs per face; 0 = no limit", DEFAULT_MULADDS)

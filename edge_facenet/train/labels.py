@@ -21,8 +21,8 @@ from .offline import OfflineMiner
 from .sampler import IdentitySampler
 
 FIGURES = {"softmax": "accuracy", "center": "center_drift", "triplet": "active_triplets"}
-"""What each term logs beside its loss: share of the batch the head names rightly; mean distance that the batch's centres
-moved; share of triplets with a loss."""
+"""What each term logs beside its loss: share of the batch the head names rightly; mean distance from the batch's photos
+to their centres, before these move; share of triplets with a loss."""
 
 
 class LabelObjective:

@@ -20,7 +20,7 @@ import numpy as np
 from ..budget import Budget
 from ..errors import EdgeFacenetError, GateError, InputError
 from ..verification import Split, read_split
-from . import backbones, backend, checkpoint, costs, feed, objectives, runs, warm, workers
+from . import backbones, backend, checkpoint, costs, feed, objectives, precision, runs, warm, workers
 from .board import Board
 from .config import TrainConfig
 from .course import Batch, Course, Crops, labelled
@@ -70,7 +70,9 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     if labelled(config.objective):
         runs.check_people(_photos(crops), config.batch.least_photos)
     team = workers.join(config, backend.name())
-    for sentence in backend.prepare(config):
+    config = precision.settled(config, run, backend.name())
+    slow = precision.trouble(config, backend.name())
+    for sentence in [*backend.prepare(config), *([slow] if slow else [])]:
         listeners.on_message(sentence)
     network = checkpoint.plain_network(config)
     what = f"{config.backbone.name} at {config.backbone.size} px"

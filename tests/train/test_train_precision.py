@@ -1,0 +1,57 @@
+"""bfloat16 where the processor has it, float32 elsewhere; a run keeps what it began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_facenet import cpu, files
+from edge_facenet.schema import to_json
+from edge_facenet.train import config, precision
+from edge_facenet.train.config import TrainConfig
+
+AUTO = config.override(TrainConfig(10), ["precision=auto"])
+HALF = config.override(TrainConfig(10), ["precision=mixed_bfloat16"])
+WITHOUT, WITH = frozenset({"fpu", "avx2"}), frozenset({"fpu", "avx2", "avx512_bf16"})
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_gpu", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("features", "backend", "chosen"),
+    [
+        (WITHOUT, "tensorflow", "float32"),
+        (WITH, "tensorflow", "mixed_bfloat16"),
+        (frozenset({"asimd", "bf16"}), "tensorflow", "mixed_bfloat16"),
+        (frozenset(), "tensorflow", "float32"),  # nobody tells
+        (WITH, "jax", "float32"),
+    ],
+)
+def test_auto_is_what_the_processor_does_fast(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, features: frozenset[str], backend: str, chosen: str
+) -> None:
+    monkeypatch.setattr(cpu, "features", lambda: features)
+    assert precision.settled(AUTO, tmp_path, backend).precision == chosen
+
+
+def test_a_run_keeps_its_precision_on_another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files.write_json(tmp_path / "config.json", to_json(HALF))
+    monkeypatch.setattr(cpu, "features", lambda: WITHOUT)
+    assert precision.settled(AUTO, tmp_path, "tensorflow").precision == "mixed_bfloat16"
+    assert (
+        precision.settled(config.override(AUTO, ["precision=float32"]), tmp_path, "tensorflow").precision == "float32"
+    )
+
+
+def test_imitated_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "features", lambda: WITHOUT)
+    assert "--set precision=float32" in str(precision.trouble(HALF, "tensorflow"))
+    assert precision.trouble(TrainConfig(10), "tensorflow") is None
+    monkeypatch.setattr(cpu, "features", lambda: WITH)
+    assert precision.trouble(HALF, "tensorflow") is None
+    monkeypatch.setattr(cpu, "features", frozenset)
+    assert precision.trouble(HALF, "tensorflow") is None
