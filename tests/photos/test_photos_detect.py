@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -271,6 +272,24 @@ def test_c032_a_face_over_the_edge_is_recorded_or_rejected(
         assert result.crop.min() > 0  # the border is repeated, nothing is black
     else:
         assert result == "100% of the face lies outside the photo, the limit is 20%."
+
+
+@pytest.mark.parametrize(("score", "looks"), [(0.95, [0]), (0.87, [0, 2]), (0.6, [0, 1, 2, 3])])
+def test_a_photo_is_turned_as_often_as_doubt_asks(score: float, looks: list[int]) -> None:
+    """Beyond doubt: one look. Sure: one more, upside down. Otherwise all four."""
+    seen: list[int] = []
+
+    class Scored:
+        def detect(self, photo: npt.NDArray[np.uint8], turns: int = 0) -> list[Detection]:
+            seen.append(turns)
+            return [] if turns else [dataclasses.replace(face_detection((40, 40, 140, 140)), score=score)]
+
+        def locate(self, photo: npt.NDArray[np.uint8], face: Detection) -> Mesh:
+            return mesh_saying(468).locate(photo, face)
+
+    says = Scored()
+    (face,), _ = FaceFinder(says, says).find(grey(640, 480))
+    assert seen == looks and face.score == score and not face.turns
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

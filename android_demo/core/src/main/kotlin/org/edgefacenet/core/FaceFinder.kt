@@ -65,7 +65,7 @@ class FaceFinder(detector: Graph, mesh: Graph) {
 
     private fun isSure(image: RgbImage, face: DetectedFace): Boolean {
         if (face.exactScore < SURE_SCORE || face.exactPresence < FaceMesh.PRESENT || abs(face.tilt) > SURE_DEGREES) return false
-        return detector.detect(image, 2).all { it.score < face.exactScore }
+        return face.exactScore >= BEYOND_DOUBT || detector.detect(image, 2).all { it.score < face.exactScore }
     }
 
     private fun detections(image: RgbImage, turns: Int): List<Detection> =
@@ -85,6 +85,7 @@ class FaceFinder(detector: Graph, mesh: Graph) {
         /** A face's eye line lies within this of level in the picture as turned. */
         const val LEVEL_DEGREES: Double = 45.0
         private const val SURE_SCORE = 0.85
+        private const val BEYOND_DOUBT = 0.9
         private const val SURE_DEGREES = 30.0
 
         /** Area times centrality: picks the subject of a picture. */
