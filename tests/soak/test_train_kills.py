@@ -125,5 +125,5 @@ def test_twenty_kills(tmp_path: Path, family: str, record_property: Callable[[st
         assert kills == KILLS and within >= KILLS // 2, "most must have been killed after the training had begun"
         assert legs.run(run)[0] == 0
     _equal(whole, run)
-    for name, value in {"kills": kills, "after the first step": within, "compared": compared + 1}.items():
+    for name, value in {"kills": kills, "after the training began": within, "compared": compared + 1}.items():
         record_property(name, value)
