@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,12 +60,35 @@ def test_orl_network_has_the_recipe_s_parameters(built: Any) -> None:
     assert built("mobilenetv2", 64, 0.5).count_params() == 683_696
 
 
-def test_googlenet_s_budget_is_nominal(built: Any) -> None:
-    """224 px, its own size, is over the 1.5 billion of its paper; 210 px is the largest that is not."""
-    Budget().check_muladds(costs.layer_costs(built("googlenet", 210)), "googlenet at 210 px")
-    for size in (211, 224):
-        with pytest.raises(BudgetExceeded):
-            Budget().check_muladds(costs.layer_costs(built("googlenet", size)), f"googlenet at {size} px")
+def _millions(model: Any) -> str:
+    return f"{sum(layer.muladds for layer in costs.layer_costs(model)) / 1e6:,.1f} M"
+
+
+def test_googlenet_s_budget_is_nominal(built: Any, repo: Path) -> None:
+    """224 px, its own size, is over the 1.5 billion of its paper; 210 px is the largest that is not. The page tells it so."""
+    page = (repo / "docs" / "backbones.md").read_text(encoding="utf-8")
+    for size in (208, 210, 211, 216, 224):
+        model = built("googlenet", size)
+        maps = [
+            model.get_layer(name).output.shape[1] for name in ("stem", "pool_stem", "pool_3a", "pool_4a", "pool_5a")
+        ]
+        row = f"| {size} px | {', '.join(map(str, maps))} | {_millions(model)} | {'fits' if size <= 210 else 'refused'}"
+        assert row in page
+        with contextlib.nullcontext() if size <= 210 else pytest.raises(BudgetExceeded):
+            Budget().check_muladds(costs.layer_costs(model), f"googlenet at {size} px")
+    classes = backbones.build("googlenet", size=224, dimension=1000)
+    assert _millions(classes) == "1,582.7 M" and "1,582.7 million" in page
+    assert f"{_millions(built('googlenet', 224))}: refused" in (repo / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_gives_each_network_s_cost(built: Any, repo: Path) -> None:
+    """Rows of the table: | **name** (year) | idea | MUL-ADDs at size | parameters |"""
+    page = (repo / "docs" / "backbones.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| \*\*`?([\w-]+)`?\*\* .*\| (\S+ M at) (\d+) px \| (\S+) M \|", page, re.MULTILINE)
+    assert {name.lower() for name, *_ in found} == set(backbones.BACKBONES)
+    for name, muladds, size, parameters in found:
+        model = built(name.lower(), int(size))
+        assert muladds == f"{_millions(model)} at" and parameters == f"{model.count_params() / 1e6:.1f}"
 
 
 def test_taps_are_maps_of_their_network(built: Any) -> None:
