@@ -96,8 +96,11 @@ def command(
     that stand there twice, exactly or nearly, are listed in OUT/duplicates.csv. Run it again after an interruption and it
     goes on; run it again after adding photos and the new ones are appended. The crops do not depend on who does the work.
 
-    --require: face_px (between the eyes, least), blur (variance of the Laplacian, least), darkest, brightest (luminance,
-    0..255), yaw, pitch, roll (degrees, most), score, presence (of detector and mesh, least), cut_off (share, most).
+    --require takes any of these; the numbers are what enroll asks, set where the released network begins to fail
+    (docs/photos.md). At least: face_px=16 (px between the eyes), blur=15 (variance of the Laplacian; low is blurred),
+    darkest=35 (mean luminance, 0..255), score=0.5 and presence=0.5 (of detector and mesh, 0..1; low is hardly a face, in
+    profile, or covered). At most: brightest=210 (luminance), yaw=35, pitch=35, roll=45 (degrees to a side, up or down,
+    tilted), cut_off=0.2 (share of the face outside the photo).
 
     Examples: edge-facenet prepare my_photos crops; edge-facenet prepare photos.csv crops --require face_px=24,blur=15;
     edge-facenet prepare orl crops; edge-facenet prepare --aligned packs crops --sources celeba_small,utkface
@@ -207,8 +210,9 @@ def _print(report: Report) -> None:
     if report.unchanged:
         print("Nothing to do: the crop set is finished and the photos are the same.")
     unlabelled = f", {values['unlabelled']} without a name" if values["unlabelled"] else ""
+    gave = "=" if report.photos == len(crops) + crops.seal.rejected else "gave"  # one photo, several faces
     print(
-        f"{report.photos} files = {len(crops)} crops of {len(crops.identities)} people{unlabelled} + "
+        f"{report.photos} files {gave} {len(crops)} crops of {len(crops.identities)} people{unlabelled} + "
         f"{crops.seal.rejected} rejected"
     )
     several = len({row.source for row in crops.rows if row.faces > 1})

@@ -48,8 +48,8 @@ class Report:
 
     @property
     def photos(self) -> int:
-        """Files found: crops + rejected."""
-        return self.crops.seal.rows + self.crops.seal.rejected
+        """Files found: those that gave crops (several each only under the policy "all") + rejected."""
+        return len({row.source for row in self.crops.rows}) + self.crops.seal.rejected
 
 
 def prepare(

@@ -98,7 +98,7 @@ def same_faces(
     """
     rows, known = _unit(embeddings), np.asarray(labels, np.int64)
     people, sizes = np.unique(known[known >= 0], return_counts=True)
-    people, sizes = people[sizes >= min_photos], sizes[sizes >= min_photos].astype(np.float64)
+    people, sizes = people[sizes >= min_photos], sizes[sizes >= min_photos].astype(np.int64)
     if len(people) < 2:
         return ()
     sums = np.stack([rows[known == p].sum(axis=0) for p in people])
@@ -150,10 +150,10 @@ def recall(ranked: Sequence[Suspect], wrong: ArrayLike, share: float) -> float:
     return sum(row in first for row in rows) / len(rows)
 
 
-def _within(sums: Floats, sizes: Floats) -> Floats:
+def _within(sums: Floats, sizes: NDArray[np.int64]) -> Floats:
     """Mean cosine between the pictures of each person, (people,), 0 or more."""
     within = np.maximum(((sums**2).sum(axis=1) - sizes) / (sizes * (sizes - 1)), 0)
-    return np.where(sizes < PLENTY, np.maximum(within, np.median(within)), within)
+    return np.asarray(np.where(sizes < PLENTY, np.maximum(within, np.median(within)), within))
 
 
 def _medians(rows: Floats) -> Floats:

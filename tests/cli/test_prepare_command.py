@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_facenet.cli.main import main
 from edge_facenet.photos import models, orl
 from edge_facenet.photos.cropset import CropSet
+from edge_facenet.photos.quality import QualityRules
 
 
 @dataclass(frozen=True)
@@ -137,3 +141,23 @@ def test_the_word_orl_gives_all_four_hundred(tmp_path: Path, photos: Path, call:
     crops = CropSet.open(tmp_path / "orl")
     assert crops.identities == tuple(f"s{k}" for k in range(1, 41))
     assert all(row.turned == 0 and row.presence > 0.5 for row in crops.rows)
+
+
+def test_the_help_names_every_limit_with_what_enroll_asks(call: Callable[..., Done]) -> None:
+    told = dict(
+        re.findall(r"([a-z_]+)=([\d.]+\d|\d)", call("--help").out.split("--require takes")[1].split("Examples:")[0])
+    )
+    assert {name: float(value) for name, value in told.items()} == dataclasses.asdict(QualityRules())
+
+
+def test_one_photo_of_two_people_is_one_file(tmp_path: Path, call: Callable[..., Done]) -> None:
+    if not models.status().complete:
+        pytest.skip("needs the face models: edge-facenet setup")
+    party = Image.new("L", (600, 300), 128)
+    for person, x in (("s1", 40), ("s3", 340)):
+        party.paste(Image.open(orl.folder() / person / "1.pgm").resize((184, 224)), (x, 40))
+    (tmp_path / "in").mkdir()
+    party.save(tmp_path / "in" / "party.png")
+    done = call(tmp_path / "in", tmp_path / "out", "--faces", "all")
+    assert "1 files gave 2 crops of 0 people, 2 without a name + 0 rejected" in done.out
+    assert json.loads(call(tmp_path / "in", tmp_path / "out", "--faces", "all", "--json").out)["photos"] == 1
