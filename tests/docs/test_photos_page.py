@@ -42,8 +42,9 @@ def test_turned_faces() -> None:
 def test_alignment() -> None:
     networks = result("lfw-peers")["networks"]
     titles = {"box only": "box only", "six points": "six points", "mesh": "**mesh**", "YuNet": "OpenCV's YuNet"}
+    page = PAGE.split("## What each part")[1].split("\n## ")[0]
     for name, title in titles.items():
-        (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {title}"))
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| {title}"))
         for network in networks.values():
             row = network["rows"][name]
             shown = f"{row['accuracy']:.2f} ± {row['standard_error']:.2f} | {row['val_at_far_1e-3']:.1f} |"
@@ -60,3 +61,22 @@ def test_drift() -> None:
         f"{found['models']['mobile']['decision_flips']} flips in {found['models']['mobile']['pairs']:,} pairs",
     ):
         assert text in PAGE, text
+
+
+def test_speed() -> None:
+    found = result("prepare-speed")
+    rows = {
+        "decode": "decode",
+        "detect, as the photo is": "detect",
+        "mesh, two passes": "mesh",
+        "warp, blur, luminance": "warp",
+        "write": "write",
+        "OpenCV's YuNet + alignCrop, decoding included": "yunet",
+    }
+    for title, stage in rows.items():
+        assert f"| {title} | {found['median_ms'][stage]:.2f} |" in PAGE
+    assert f"| **{found['median_ms']['whole']:.2f}** |" in PAGE
+    assert f"of {found['median_ms']['whole, always asked']:.2f} and is\nspared" in PAGE
+    for jobs, words in (("1", "with one process"), ("2", "with two")):
+        assert ", ".join(f"{v:.0f}" for v in found["photos_per_second"][jobs]) + f" {words}" in PAGE
+    assert f"median of {found['photos']['stages']} photos" in PAGE
