@@ -77,7 +77,11 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
     network = checkpoint.plain_network(config)
     what = f"{config.backbone.name} at {config.backbone.size} px"
     Budget(muladds=config.budget_muladds or None).check_muladds(costs.layer_costs(network), what)
-    with runs.opened(run) if team.leads else contextlib.nullcontext(), team.scope():
+    with (
+        runs.opened(run) if team.leads else contextlib.nullcontext(),
+        team.scope(),
+        team.lost_explained("outside of the steps"),
+    ):
         start = _Start(crops, run, config, listeners, team)
         return start.session(network).run_to_end(start.saved)
 
@@ -157,7 +161,8 @@ class _Session:
         with contextlib.closing(self.objective), made as batches, self._stopping(), _stop_asked() as stop_asked:
             self._announce(start)
             for step, batch in batches:
-                self._step(step, batch)
+                with self.course.team.lost_explained(f"in step {step + 1}"):
+                    self._step(step, batch)
                 if stop_asked():
                     if self.saved_at != step + 1:
                         self._save(step + 1)
@@ -202,10 +207,8 @@ class _Session:
             for n in (config.look_every, config.log_every, config.save_every)
         }
         speed = rate(config, step)
-        self.learner.optimizer.learning_rate.assign(speed)
-        team = self.course.team
-        with team.lost_explained(f"in step {done}"):
-            logs = self.learner.train_on_batch(team.share(batch), return_dict=True)
+        self.learner.optimizer.learning_rate.assign(speed)  # all processes meet here, too, to compare the number
+        logs = self.learner.train_on_batch(self.course.team.share(batch), return_dict=True)
         self.monitor.after(done, {name: float(value) for name, value in logs.items()}, len(batch["image"]))
         looked = self._look(done) if due[config.look_every] else {}
         if due[config.log_every] or looked:

@@ -1,7 +1,8 @@
 """One of several processes that train together: worker_child.py CROPS, then lines "RUN STEPS key=value ..." on stdin.
 
 JAX is imported once and joins the others once; each line is one training and gets one line of answer: the step it ended
-with, or the sentence it was refused with. The line of a training that is to die ends with "die=N": kill -9 at step N.
+with, or the sentence it was refused with. The line of a training that is to die ends with "die=N": kill -9 at step N; or with
+"die-saving=N": with half of checkpoint N written.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ import train_faces  # noqa: E402
 
 from edge_facenet.errors import EdgeFacenetError  # noqa: E402
 from edge_facenet.photos.cropset import CropSet  # noqa: E402
-from edge_facenet.train import trainer  # noqa: E402
+from edge_facenet.train import checkpoint, trainer  # noqa: E402
 
 
 def _listeners(words: list[str]) -> trainer.Listeners:
-    last = int(words.pop().partition("=")[2]) if words[-1].startswith("die=") else -1
+    """Takes the last word, if it says when to die."""
+    where = words[-1].partition("=")[0]
+    last = int(words.pop().partition("=")[2]) if where.startswith("die") else -1
 
-    def die(done: int, total: int) -> None:
-        if done == last:
+    def die_at(step: int) -> None:
+        if step == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return trainer.Listeners(on_progress=die)
+    if where == "die-saving":
+        checkpoint._synchronise = lambda folder: die_at(int(folder.name[-7:]))
+        return trainer.Listeners()
+    return trainer.Listeners(on_progress=lambda done, total: die_at(done))
 
 
 if __name__ == "__main__":
