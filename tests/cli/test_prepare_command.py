@@ -57,7 +57,9 @@ def photos(tmp_path: Path) -> Path:
 def test_a_folder_with_spaces_accents_and_emoji(photos: Path, tmp_path: Path, call: Callable[..., Done]) -> None:
     done = call(photos, tmp_path / "out ü")
     assert done.code == 0, done.err
-    assert all(line.startswith("Aligning photos: ") for line in done.err.splitlines())  # a slow machine tells how far it is
+    assert all(
+        line.startswith("Aligning photos: ") for line in done.err.splitlines()
+    )  # a slow machine tells how far it is
     assert "5 files = 4 crops of 2 people + 1 rejected" in done.out and "text, not a picture" in done.out
     assert str(tmp_path / "out ü") in done.out
     assert CropSet.open(tmp_path / "out ü").identities == ("Bob", "Zoë Ś")
