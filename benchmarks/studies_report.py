@@ -60,7 +60,7 @@ def block(study: Study, record: dict[str, Any] | None, page: Path) -> str:
     late = f" **{missing} trainings have not been run yet.**" if missing else ""
     cap = record["cap_cpu_minutes"]
     parts.append(
-        f"{cap:g} CPU minutes each, ± is the standard deviation over seeds, {record['date']}, {record['machine']['cpu']}.{late}\n"
+        f"{cap:g} CPU minute{'' if cap == 1 else 's'} each, ± is the standard deviation over seeds, {record['date']}, {record['machine']['cpu']}.{late}\n"
         f"`{record['command']}`"
     )
     return "\n\n".join(parts)
