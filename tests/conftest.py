@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+os.environ.setdefault(
+    "TF_ENABLE_ONEDNN_OPTS", "1"
+)  # as edge_facenet.train has it, also where a test imports keras first
 ROOT = Path(__file__).parents[1]
 
 

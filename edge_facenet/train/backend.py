@@ -18,8 +18,6 @@ def keras(purpose: str = "Training") -> Any:
         MissingExtra: keras or its backend is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # TensorFlow leaves oneDNN off on processors without AVX-512; a step of `mobile` takes 1.5 times as long there without it
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         with caught(2):
             return importlib.import_module("keras")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,13 @@ def test_imitated_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert precision.trouble(HALF, "tensorflow") is None
     monkeypatch.setattr(cpu, "features", frozenset)
     assert precision.trouble(HALF, "tensorflow") is None
+
+
+@pytest.mark.parametrize(("told", "found"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_before_tensorflow_is_loaded(told: str | None, found: str) -> None:
+    """In another process: in this one the tests' own setting has come first."""
+    code = "import os, sys, edge_facenet.train; print(os.environ['TF_ENABLE_ONEDNN_OPTS'], 'tensorflow' in sys.modules)"
+    others = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    environment = others | ({"TF_ENABLE_ONEDNN_OPTS": told} if told else {})
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [found, "False"]
