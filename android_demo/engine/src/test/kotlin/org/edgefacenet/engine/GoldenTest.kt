@@ -10,18 +10,24 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
+private const val NORM = 2.4e-7f // two units in the last place of 1
+
 /** The released network gives on this engine what Python's LiteRT gave when the manifest was written. */
 class GoldenTest {
     private fun golden(artifact: Artifact): List<FloatArray> =
         artifact.manifest.selfTest!!.embeddings.map { row -> FloatArray(row.size) { row[it].toFloat() } }
 
+    /**
+     * All int8 sums are exact; the norm behind them is float32, whose sum and inverse root differ between processors by a unit in
+     * the last place (7.5e-9 was seen). One step of the int8 output would be some 1e-2.
+     */
     @Test
-    fun `int8 equals Python to the last bit, with 1, 2 and 4 threads`() {
+    fun `int8 equals Python but for the norm's last bits, with 1, 2 and 4 threads`() {
         val artifact = Files.artifact("int8")
         for (threads in listOf(1, 2, 4)) {
             BytedecoGraph.open(artifact.model, GraphOptions(threads)).use { graph ->
                 val embedder = Embedder(artifact, graph)
-                for ((face, expected) in Files.faces() zip golden(artifact)) assertArrayEquals(expected, embedder.embed(face), 0f)
+                for ((face, expected) in Files.faces() zip golden(artifact)) assertArrayEquals(expected, embedder.embed(face), NORM)
                 embedder.selfTest(Files.faces())
             }
         }
