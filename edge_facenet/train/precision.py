@@ -25,15 +25,15 @@ def settled(config: TrainConfig, run: Path, backend: str) -> TrainConfig:
     return replace(config, precision=configs.read(begun).precision if begun.is_file() else _suits(backend))
 
 
-def trouble(config: TrainConfig, backend: str) -> str | None:
-    """What to say of a precision that this processor has to imitate; None when it has not, or nobody knows."""
+def trouble(config: TrainConfig, backend: str) -> list[str]:
+    """What to say of a precision that this processor has to imitate; nothing when it has not, or nobody knows."""
     known = cpu.features()
     if config.precision != "mixed_bfloat16" or backend != "tensorflow" or not known or _INSTRUCTIONS & known or _gpu():
-        return None
-    return (
+        return []
+    return [
         "precision=mixed_bfloat16, and this processor does not calculate in bfloat16: a step takes some twenty times as "
         "long as with --set precision=float32. A run keeps its precision: pack its weights (`train pack`) and begin another."
-    )
+    ]
 
 
 def _suits(backend: str) -> Literal["float32", "mixed_bfloat16"]:

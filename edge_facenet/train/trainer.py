@@ -71,8 +71,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         runs.check_people(_photos(crops), config.batch.least_photos)
     team = workers.join(config, backend.name())
     config = precision.settled(config, run, backend.name())
-    slow = precision.trouble(config, backend.name())
-    for sentence in [*backend.prepare(config), *([slow] if slow else [])]:
+    for sentence in [*backend.prepare(config), *precision.trouble(config, backend.name())]:
         listeners.on_message(sentence)
     network = checkpoint.plain_network(config)
     what = f"{config.backbone.name} at {config.backbone.size} px"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html.parser
 import json
+import math
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_facenet.cli import progress
 from edge_facenet.cli.main import main
 from edge_facenet.clustering import page
 from edge_facenet.photos import models, orl
@@ -31,8 +33,10 @@ class Done:
 
 
 @pytest.fixture
-def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """The command line in this process, with what it wrote to the file descriptors."""
+def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The command line in this process, with what it wrote to the file descriptors; it never takes long enough to tell how far
+    it is, however slow the machine."""
+    monkeypatch.setattr(progress, "EVERY_S", math.inf)
 
     def run(*words: object) -> Done:
         with pytest.raises(SystemExit) as caught:
