@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 import typer
+from edge_facenet_bench import machine
 
 _OPEN = contextlib.ExitStack()
 """What a child keeps open until it is killed."""
@@ -41,22 +42,22 @@ class Variant:
     what: str
     fit: bool = False
     xla: bool = False
-    onednn: bool = True
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    onednn: bool | None = True  # None = as TensorFlow decides
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
     fused: bool = False
     threads: int = 0
     input: bool = True
 
 
 LADDER = (
-    Variant("fit-xla", "Keras fit as it comes (compiled by XLA)", fit=True, xla=True),
+    Variant("fit-xla", "Keras fit as it comes (compiled by XLA)", fit=True, xla=True, onednn=None),
     Variant("fit-plain-kernels", "Keras fit without XLA, oneDNN off", fit=True, onednn=False),
     Variant("fit", "Keras fit without XLA, oneDNN (the baseline)", fit=True),
     Variant("step", "our step: sampling, views, head, averaged weights"),
     Variant("fused", "+ fused batch normalisation", fused=True),
     Variant("bfloat16", "+ bfloat16", fused=True, precision="mixed_bfloat16"),
-    Variant("threads", "+ threads said (as many as cores)", fused=True, precision="mixed_bfloat16", threads=os.cpu_count() or 1),
-    Variant("no-input", "the same, one batch again and again: what making views costs", fused=True, precision="mixed_bfloat16",
+    Variant("threads", "+ threads said (as many as cores)", fused=True, precision="auto", threads=os.cpu_count() or 1),
+    Variant("no-input", "the same, one batch again and again: what making views costs", fused=True, precision="auto",
             threads=os.cpu_count() or 1, input=False),
 )  # fmt: skip
 NETS = {"mobile": 80, "mobilenetv2": 112}
@@ -81,9 +82,10 @@ def main() -> None:
     rows = [row for net in options.nets for row in _measured(options, net)]
     record = {
         "what": f"images a second in training, batch {PLACES * IMAGES}, AdamW; median over the turns",
-        "command": f"python benchmarks/train_speed.py CROPS OUT.json --rounds {options.rounds} --steps {options.steps}",
+        "command": f"python benchmarks/train_speed.py CROPS OUT.json --rounds {options.rounds} --steps {options.steps} "
+        f"--nets {' '.join(options.nets)} --variants {' '.join(options.variants)}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores; load {began:.1f} at the start, {os.getloadavg()[0]:.1f} at the end",
+        "machine": f"{machine.describe().cpu}, {os.cpu_count()} cores; load {began:.1f} at the start, {os.getloadavg()[0]:.1f} at the end",
         "rows": rows,
     }
     options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -118,11 +120,12 @@ def _open(crops: Path, out: Path, net: str, variant: Variant) -> Any:
     environment = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": str(int(variant.onednn)),
         "KERAS_BACKEND": "tensorflow",
     }
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS"):
         environment.pop(name, None)
+    if variant.onednn is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = str(int(variant.onednn))
     words = [sys.executable, __file__, str(crops), str(out), "--child", net, variant.name]
     return subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -191,12 +194,14 @@ Parts = tuple[Callable[[int], None], Callable[[], dict[str, float]]]
 
 
 def _settings(net: str, variant: Variant) -> Any:
+    from edge_facenet.train import precision
     from edge_facenet.train.config import BackboneConfig, BatchConfig, TrainConfig
 
-    return TrainConfig(
+    config = TrainConfig(
         1_000_000, BackboneConfig(net, NETS[net]), batch=BatchConfig(PLACES, IMAGES, 1), average=0.99, threads=variant.threads,
         precision=variant.precision, fused_norm=variant.fused,
     )  # fmt: skip
+    return precision.settled(config, Path(), "tensorflow")
 
 
 def _people(crops: Any) -> tuple[str, ...]:

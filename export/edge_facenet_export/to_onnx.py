@@ -2,6 +2,8 @@
 
 Both take float32 NCHW pixels and give the unit embedding. QDQ with unsigned activations and signed weights per channel is
 the form that ONNX Runtime computes in int8 fast; signed activations are no faster than float (facts measured with 1.32).
+Weights keep 7 of their 8 bits: x86 without VNNI adds two products in 16 bits, which 8-bit weights overflow without a word
+(`mobile`, AVX2: mean cosine to the float network 0.74; with 7 bits 0.995, with 8 bits where nothing overflows 0.996).
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def fp32(model: Any, size: int) -> bytes:
 
 
 def int8(float_model: bytes, calibration: npt.NDArray[np.uint8]) -> bytes:
-    """uint8 activations, int8 weights per output channel, float32 input, norm and output.
+    """uint8 activations, int8 weights of 7 bits per output channel, float32 input, norm and output.
 
     The input's scale is 1/128 and its zero point 128 by construction, so its quantization loses nothing.
 
@@ -82,6 +84,7 @@ def int8(float_model: bytes, calibration: npt.NDArray[np.uint8]) -> bytes:
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_QUANTIZED,
             per_channel=True,
+            reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=_behind_the_last_layer(parsed),
