@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from released_tables import point_at
+
 Network = dict[str, Any]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, px
 WIDTH, HEIGHT, GAP, TOP, BOTTOM, LEFT = 430.0, 330.0, 16.0, 40.0, 48.0, 46.0
@@ -84,7 +86,7 @@ def _value(network: Network, key: str) -> tuple[float, tuple[float, float] | Non
     if key == "lfw":
         mean, spread = network["lfw"]["accuracy"], network["lfw"]["standard_error"] or 0.0
         return mean, (mean - 1.96 * spread, mean + 1.96 * spread)
-    point = next(p for p in network[key]["tar"] if p["far"] == 0.01)
+    point = point_at(network[key], 0.01)
     span = point.get("interval")
     return 100 * point["val"], (100 * span[0], 100 * span[1]) if span else None
 

@@ -86,7 +86,7 @@ def in_short(best: dict[str, Any]) -> str:
     on_lfw = (
         f"decides {lfw['accuracy']:.1f} ± {lfw['standard_error']:.1f} % of LFW's pairs rightly (int8, raw photos, no flip)"
         if lfw
-        else f"accepts {tables._tar(best['held_out'], 1e-2)} % of genuine pairs at a false accept rate of 1e-2 on people held out"
+        else f"accepts {tables.tar(best['held_out'], 1e-2)} % of genuine pairs at a false accept rate of 1e-2 on people held out"
     )
     return f"`{best['network']}` {on_lfw}, in {took['ms']:.2g} ms a face on one x86 core."
 
@@ -127,5 +127,4 @@ def into(page: Path, blocks: Blocks) -> None:
 
 
 def _tar(network: dict[str, Any], far: float) -> float:
-    found = next(point for point in network["held_out"]["tar"] if point["far"] == far)
-    return 100 * float(found.get("val") or 0.0)
+    return 100 * float(tables.point_at(network["held_out"], far).get("val") or 0.0)

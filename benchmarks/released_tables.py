@@ -23,6 +23,16 @@ def label(network: Network) -> str:
     return LABELS.get(network["name"], network["name"]) if network["peer"] else f"`{network['name']}`"
 
 
+def point_at(judged: dict[str, Any], far: float) -> dict[str, Any]:
+    """The operating point of a judged set at a false accept rate; empty where it was not measured."""
+    return next((point for point in judged["tar"] if point["far"] == far), {})
+
+
+def tar(judged: dict[str, Any], far: float) -> str:
+    """Genuine pairs accepted at a false accept rate, per cent, for people."""
+    return _or_none(point_at(judged, far).get("val"), lambda v: f"{100 * v:.1f}")
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown; the first column to the left, figures to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -48,7 +58,7 @@ def accuracy(networks: Sequence[Network], record: Record) -> str:
         for where in ("held_out", "second"):
             found = one[where]
             span = _span(found["accuracy_interval"], 1)
-            cells += [f"{found['accuracy']:.1f}{span}", *(_tar(found, far) for far in RELEASED_FARS)]
+            cells += [f"{found['accuracy']:.1f}{span}", *(tar(found, far) for far in RELEASED_FARS)]
         rows.append([label(one), *cells])
     return table(head, rows) + "\n\n" + pairs_said(networks, record)
 
@@ -194,11 +204,6 @@ def _lfw(result: dict[str, Any] | None) -> str:
         return "not run"
     val = result["val"].get("0.001")
     return _lfw_accuracy(result) + (f" ({val:.1f})" if val is not None else "")
-
-
-def _tar(found: dict[str, Any], far: float) -> str:
-    point = next((p for p in found["tar"] if p["far"] == far), {})
-    return _or_none(point.get("val"), lambda v: f"{100 * v:.1f}")
 
 
 def _loss(point: dict[str, Any] | None) -> str:
