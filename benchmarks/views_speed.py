@@ -25,7 +25,7 @@ import numpy as np
 import typer
 from edge_facenet_bench import machine
 
-from edge_facenet.train.jitter import JitterConfig, jitter
+from edge_facenet.train.jitter import JitterConfig, jitter, warp
 
 FACES, SIDE, MARGIN, SIZE = 64, 128, 8, 80
 BACKENDS = ("tensorflow", "jax")
@@ -124,9 +124,7 @@ def _drawn(seed: int, config: JitterConfig) -> dict[str, np.ndarray]:
 
 def _transform(rng: np.random.Generator, config: JitterConfig) -> np.ndarray:
     """The eight numbers of `keras.ops.image.affine_transform`, from the same draws as OpenCV's matrix."""
-    from edge_facenet.train.jitter import _warp
-
-    forward = np.vstack([_warp(rng, config, SIDE, SIZE, MARGIN), [0, 0, 1]])
+    forward = np.vstack([warp(rng, config, SIDE, SIZE, MARGIN), [0, 0, 1]])
     return np.append(np.linalg.inv(forward)[:2].ravel(), [0.0, 0.0])
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault(
-    "TF_ENABLE_ONEDNN_OPTS", "1"
-)  # as edge_facenet.train has it, also where a test imports keras first
+# as edge_facenet.train has it, also where a test imports keras first
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 ROOT = Path(__file__).parents[1]
 
 

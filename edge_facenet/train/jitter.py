@@ -51,7 +51,7 @@ def jitter(crop: Pixels, rng: np.random.Generator, config: JitterConfig, size: i
         (size, size, 3) uint8 RGB.
     """
     flags = cv2.INTER_LINEAR
-    matrix = _warp(rng, config, crop.shape[0], size, margin)
+    matrix = warp(rng, config, crop.shape[0], size, margin)
     warped = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     real = _light(warped.astype(np.float32), rng, config)
     if rng.random() < config.blur:
@@ -62,7 +62,7 @@ def jitter(crop: Pixels, rng: np.random.Generator, config: JitterConfig, size: i
     return pixels
 
 
-def _warp(rng: np.random.Generator, config: JitterConfig, side: int, size: int, margin: int) -> np.ndarray:
+def warp(rng: np.random.Generator, config: JitterConfig, side: int, size: int, margin: int) -> np.ndarray:
     """Crop px to view px, about both middles (pixel centres are at whole numbers)."""
     angle = np.deg2rad(rng.uniform(-config.rotation, config.rotation))
     scale = np.exp(rng.uniform(-config.zoom, config.zoom)) * size / (side - 2 * margin)

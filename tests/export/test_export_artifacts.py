@@ -171,6 +171,16 @@ def test_names_do_not_depend_on_what_the_process_built_before(world: World) -> N
     assert to_tflite.int8(world.source.float_tflite, world.source.calibration) == graph(world, "int8")
 
 
+def test_int8_onnx_keeps_seven_bits_of_its_weights(world: World) -> None:
+    """Two products of 255 x 64 fit into 16 bits, two of 255 x 127 do not: kernels for x86 without VNNI add them there."""
+    import onnx
+
+    parsed = onnx.ModelProto.FromString(graph(world, "int8-onnx"))
+    weights = [onnx.numpy_helper.to_array(w) for w in parsed.graph.initializer if w.data_type == onnx.TensorProto.INT8]
+    kernels = [w for w in weights if w.ndim > 1]
+    assert kernels and max(np.abs(kernel.astype(int)).max() for kernel in kernels) == 64
+
+
 def test_nothing_of_this_machine_stands_in_the_files(world: World) -> None:
     here = re.compile(rb"/tmp/|/home/|/root/|site-packages")
     for path in world.out.iterdir():
