@@ -9,8 +9,7 @@ from edge_facenet import files
 from edge_facenet.errors import InputError
 
 from . import words
-from .picture import chosen
-from .report import Report, Row
+from .report import Report, Row, comparable
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -35,10 +34,12 @@ def render(report: Report) -> str:
 
 
 def fragment(report: Report) -> str:
-    """The results table for a README: one line per artifact, on its one-thread lane, baselines below."""
+    """The results table for a README: one line per artifact, all on lanes of one kind (`report.comparable`), baselines below."""
+    shown = comparable(report)
     rows = [
         ("artifact", "MUL-ADDs", "size", "accuracy on unseen people", "ms per face, burst (paced)", "engine"),
-        *(_short(row) for row in chosen(report)),
+        *(_short(row) for row in shown.rows),
+        *((name, "", "", "", "", "not valid") for name in shown.missing),
         *((b.name, "", "", words.percent(b.accuracy), "", "") for b in report.baselines if b.accuracy),
     ]
     said = [

@@ -9,7 +9,7 @@ from importlib.resources import files as resources
 
 from . import words
 from .picture import scatter
-from .report import Report, Row
+from .report import Report, Row, comparable
 from .run import Baseline
 
 _COLUMNS = (
@@ -53,8 +53,8 @@ def _picture(report: Report) -> Iterator[str]:
         yield f'<figure class="card"><div class="wide">{wide}</div><div class="narrow">{scatter(report, 350)}</div>'
         yield (
             "<figcaption>Up and left is better. The area of a circle is the size of the file; filled is TFLite, hollow is "
-            "ONNX. Whiskers: 95 % over other people of this kind. Dashed lines are baselines on the same pairs. Median of bursts, one "
-            "thread.</figcaption></figure>"
+            "ONNX. Whiskers: 95 % over other people of this kind. Dashed lines are baselines on the same pairs. Median of bursts, "
+            f"{escape(comparable(report).kind)}.{escape(words.not_compared(report))}</figcaption></figure>"
         )
 
 

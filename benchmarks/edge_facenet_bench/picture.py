@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from . import words
-from .report import Report, Row
+from .report import Report, Row, comparable
 
 Circle = tuple[float, float, float]
 Box = tuple[float, float, float, float]
@@ -38,18 +38,9 @@ class Frame:
         return self.left + across * (self.width - self.left - self.right), self.height - self.bottom - up * inner
 
 
-def chosen(report: Report) -> list[Row]:
-    """One row per artifact: its first valid lane: one thread, unless that lane is not valid."""
-    found: dict[str, Row] = {}
-    for row in report.rows:
-        if row.valid and row.status == "timed" and row.burst is not None and row.accuracy is not None:
-            found.setdefault(row.artifact, row)
-    return list(found.values())
-
-
 def scatter(report: Report, width: int) -> str:
     """The picture, `width` px of 12-px type; empty when no lane has both a latency and an accuracy."""
-    rows = chosen(report)
+    rows = comparable(report).rows
     if not rows:
         return ""
     frame = _frame(report, rows, width)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .faces import Data
 from .machine import Machine
 from .record import Accuracy
-from .report import Ratio, Report, Row
+from .report import Ratio, Report, Row, comparable
 from .run import Gap
 
 MUST_NOT = (
@@ -157,7 +157,8 @@ def plan(report: Report) -> str:
 def headline(report: Report) -> str:
     """The one figure to take away: of the valid lanes within one point of the best accuracy, the fastest.
 
-    One point is what a recipe may cost; one-thread lanes go first.
+    One point is what a recipe may cost; one-thread lanes go first. What has none may be the faster one:
+    then it is named.
     """
     rows = [row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None]
     known = [(row, row.accuracy) for row in rows if row.accuracy is not None]
@@ -167,11 +168,21 @@ def headline(report: Report) -> str:
         best = min(rows, key=_latency)
         return f"Fastest: {model(best)} on {best.lane}, {_pace(best)}, {megabytes(best.bytes)}."
     top = max(found.accuracy for _, found in known)
-    equal = [row for row, found in known if found.accuracy >= top - 1 and row.threads == 1]
-    best = min(equal or [row for row, _ in known], key=_latency)
+    equal = [row for row, found in known if found.accuracy >= top - 1]
+    best = min([row for row in equal if row.threads == 1] or equal, key=_latency)
     return (
         f"{model(best)}: {percent(best.accuracy)} of pairs decided rightly on people never seen before, "
-        f"{_pace(best)} on {best.lane}, {megabytes(best.bytes)}."
+        f"{_pace(best)} on {best.lane}, {megabytes(best.bytes)}.{not_compared(report)}"
+    )
+
+
+def not_compared(report: Report) -> str:
+    """ " Left out, because …: orl-fp32.", or nothing: what was timed and has no valid lane of the kind compared."""
+    shown = comparable(report)
+    return (
+        f" Left out, because no lane of theirs with {shown.kind} is valid: {', '.join(shown.missing)}."
+        if shown.missing
+        else ""
     )
 
 

@@ -200,6 +200,28 @@ def test_the_picture_names_every_artifact_and_baseline(built: report.Report) -> 
     assert "fp32 TFLite" in drawn and "int8 TFLite" in drawn
 
 
+def test_lanes_with_other_threads_never_stand_in_one_picture() -> None:
+    """What has no valid one-thread lane is named, not drawn with two threads; nor may another hide behind it in the headline."""
+    made = [
+        dataclasses.replace(one, valid=False, reasons=("drift",))
+        if (one.artifact.recipe, one.asked.threads) == ("fp32", 1)
+        else one
+        for one in records()
+    ]
+    mixed = report.build(made, [facts()])
+    shown = report.comparable(mixed)
+    assert [(row.artifact, row.threads) for row in shown.rows] == [("orl-int8", 1)]
+    assert (shown.kind, shown.missing) == ("one thread", ("orl-fp32",))
+    assert picture.scatter(mixed, 820).count("<circle") == 1
+    assert "bursts, one thread. Left out, because no lane of theirs with one thread is valid: orl-fp32." in page.render(
+        mixed
+    )
+    assert "valid: orl-fp32." in words.headline(mixed)
+    assert re.search(r"^\| orl-fp32 .*not valid \|$", markdown.fragment(mixed), re.MULTILINE)
+    two = [one for one in made if one.asked.threads == 2 and one.artifact.recipe == "fp32"]
+    assert report.comparable(report.build(two, [facts()])).kind == "2 threads"
+
+
 @pytest.mark.parametrize("wanted", [[100.0], [100.0] * 5, [20.0, 21.0, 380.0], [340.0] * 4])
 def test_labels_of_the_picture_never_cover_each_other(wanted: list[float]) -> None:
     places = picture._spread(wanted, 30, 24, 344)
