@@ -2,7 +2,8 @@
 
     edge-facenet prepare --aligned PACKS CROPS --sources celeba_matush,celeba_small
     edge-facenet prepare --aligned PACKS JAI --sources jai
-    python benchmarks/studies.py run CROPS WORK --jai JAI [--only mining] [--minutes 1.5] [--seeds 0 1 2]
+    edge-facenet prepare --aligned PACKS FACES --sources celeba_matush,celeba_small,utkface,aaf
+    python benchmarks/studies.py run CROPS WORK --jai JAI --faces FACES --teachers T1.json T2.json [--only mining] [--minutes 1.5]
     python benchmarks/studies.py report
 
 Every row gets the same CPU time: the cost of one step of each kind of row is measured first (the least of rounds that take
@@ -31,7 +32,7 @@ import studies_report
 import typer
 from edge_facenet_bench import machine
 from studies_child import WARM_STEPS, Job
-from studies_rows import JAI, OFFLINE_EVERY, STUDIES, UNSEEN, Row, Study
+from studies_rows import FACES, JAI, OFFLINE_EVERY, STUDIES, UNSEEN, Row, Study
 
 from edge_facenet import files, schema
 from edge_facenet.photos.cropset import CropSet
@@ -42,6 +43,7 @@ ROUNDS = 2
 TEST_PEOPLE = {UNSEEN: 25, JAI: 11}
 """Held out of each draw of these sources; the rest is there to train on."""
 COMMAND = "python benchmarks/studies.py run CROPS WORK --jai JAI"
+DISTIL_COMMAND = "python benchmarks/studies.py run CROPS WORK --faces FACES --teachers T1.json T2.json"
 ONE_THREAD = {f"{name}_NUM{kind}_THREADS": "1" for name, kind in (("OMP", ""), ("TF", "_INTRAOP"), ("TF", "_INTEROP"))}
 NICER = 5
 
@@ -54,6 +56,10 @@ def main() -> None:
     run.add_argument("crops", type=Path, help="crop set with celeba_matush and celeba_small")
     run.add_argument("work", type=Path, help="folder for runs; may be thrown away")
     run.add_argument("--jai", type=Path, help="crop set of the source jai; without it its rows stay missing")
+    run.add_argument(
+        "--faces", type=Path, help="crop set of all sources, for the recipes; without it its rows stay missing"
+    )
+    run.add_argument("--teachers", type=Path, nargs="*", default=[], help="manifests of one or two teachers")
     run.add_argument("--only", nargs="+", choices=sorted(STUDIES), default=list(STUDIES))
     run.add_argument("--minutes", type=float, default=1.5, help="CPU time of each training")
     run.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -76,6 +82,7 @@ class Conductor:
         self.options = options
         self.crops = CropSet.open(options.crops)
         self.jai = CropSet.open(options.jai) if options.jai else None
+        self.faces = CropSet.open(options.faces) if options.faces else None
         self.cast = people.held_out(self.crops)
         self.spent: list[float] = []
 
@@ -100,8 +107,13 @@ class Conductor:
         """All rows with seed 0 first: a study that is cut short has something of everything."""
         for seed, row in itertools.product(self.options.seeds, study.rows):
             same_again = row.as_it_is and row.source not in TEST_PEOPLE and seed != self.options.seeds[0]
-            if not same_again and not (row.source == JAI and self.jai is None):
+            if not same_again and self._possible(row):
                 yield row, seed
+
+    def _possible(self, row: Row) -> bool:
+        """Whether this row's photos and teachers were given."""
+        there = {JAI: self.jai is not None, FACES: self.faces is not None}
+        return there.get(row.source, True) and row.teachers <= len(self.options.teachers)
 
     def _file(self, study: Study) -> Path:
         return Path(self.options.results) / f"study-{study.name}.json"
@@ -110,7 +122,7 @@ class Conductor:
         """The study's record: the one on the disk, if it is of these crops and this cap, or a new one."""
         fresh = {
             "what": study.question,
-            "command": f"{COMMAND} --only {study.name} --minutes {self.options.minutes:g}",
+            "command": f"{DISTIL_COMMAND if study.preset else COMMAND} --only {study.name} --minutes {self.options.minutes:g}",
             "cap_cpu_minutes": self.options.minutes,
             "crops_sha256": self.crops.sha256,
             "rows": [schema.to_json(row) for row in study.rows],
@@ -183,18 +195,24 @@ class Conductor:
     def _job(self, study: Study, row: Row, seed: int, *, steps: int, judge: bool = True) -> Job:
         cast, crops = self._cast(row, seed)
         work = Path(self.options.work).resolve()
+        teachers = tuple(str(path.resolve()) for path in self.options.teachers[: row.teachers])
+        config = study.config(row, seed, steps)
         return Job(
             crops=str(crops.path.resolve()),
             train=cast.train,
             test=cast.test,
-            config=schema.to_json(study.config(row, seed, steps)),
+            config=schema.to_json(replace(config, distil=replace(config.distil, teachers=teachers))),
             run="" if row.as_it_is else str(work / "run"),
             answer=str(work / "answer.json"),
             judge=judge,
+            unnamed=row.source == FACES,
         )
 
     def _cast(self, row: Row, seed: int) -> tuple[people.Cast, CropSet]:
         """Who trains and who judges; of the small sources each seed draws anew, the same test people for every row."""
+        if row.source == FACES:
+            assert self.faces is not None
+            return people.held_out(self.faces), self.faces
         if row.source not in TEST_PEOPLE:
             train = () if row.as_it_is else people.some(self.cast.train, row.people or len(self.cast.train), seed)
             return replace(self.cast, train=train), self.crops
@@ -206,6 +224,8 @@ class Conductor:
         return people.Cast(people.some(others, row.people, seed) if row.people else (), test), crops
 
     def _photos(self, row: Row, job: Job) -> int:
+        if row.source == FACES and self.faces is not None:
+            return len(self.faces.rows) - len(self.faces.rows_of(job.test))
         counts = people.photos(self.crops if row.source != JAI or self.jai is None else self.jai)
         return sum(counts[name] for name in job.train)
 

@@ -42,6 +42,7 @@ class Job:
     run: str  # folder of the run, new; empty = judge the network `config.backbone.start_from` as it is
     answer: str
     judge: bool = True  # false: only the cost of a step is asked
+    unnamed: bool = False  # faces without a name teach too: the configuration's own split holds people out
 
 
 class Clock:
@@ -89,7 +90,8 @@ def _trained(job: Job, config: TrainConfig, crops: CropSet) -> dict[str, Any]:
             if os.getppid() != starter:  # the study was killed: nobody waits for this answer, and another may begin
                 raise KeyboardInterrupt
 
-        result = train(View(crops, job.train), Path(job.run), config, Listeners(progress))
+        given = crops if job.unnamed else View(crops, job.train)
+        result = train(given, Path(job.run), config, Listeners(progress))
     return {
         "steps": config.steps,
         "cpu_seconds": round(clock.after[-1] - clock.after[1], 2),

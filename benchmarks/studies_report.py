@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from studies_rows import CELEBA, JAI, STUDIES, UNSEEN, Row, Study
+from studies_rows import CELEBA, FACES, JAI, STUDIES, UNSEEN, Row, Study
 
 from edge_facenet import files
 from edge_facenet.errors import InputError
@@ -21,6 +21,7 @@ SOURCES = {
     JAI: "photos of another kind (jai), 11 people judge, drawn anew for each seed",
     UNSEEN: "CelebA people whom `mobile` never saw, 25 of them judge, drawn anew for each seed",
     CELEBA: "CelebA, the 105 held-out people judge",
+    FACES: "all sources, most faces without a name; the 105 held-out people judge",
 }
 ORDER = list(SOURCES)
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_facenet.train import presets
 from edge_facenet.train.config import TrainConfig, override
 
 SMALL = ("backbone.name=mobile", "backbone.size=64", "backbone.width=0.35")
 """A network small enough that a cap of minutes shows differences: 10.2 M MUL-ADDs."""
+LARGER = ("backbone.name=mobile", "backbone.size=64", "backbone.width=0.5")
+"""Large enough that a teacher does not cost most of a step, as it does not for the released network."""
 INCEPTION = ("backbone.name=googlenet", "backbone.size=64", "backbone.width=0.25")
 OWN = ("backbone.name=mobile", "backbone.size=80")
-ALL = ("split.test=0", "split.calibrate=0", "threads=1", "fused_norm=true", "log_every=50", "save_every=1000000")
+ALL = ("threads=1", "fused_norm=true", "log_every=50", "save_every=1000000")
+NOBODY = ("split.test=0", "split.calibrate=0")
 """Nobody is held out by the trainer: it is given the training people alone (`studies_people.View`)."""
 OFFLINE_EVERY = 100
 """Steps between minings."""
-CELEBA, UNSEEN, JAI = "celeba", "unseen", "jai"
-"""Where a row's people come from: those the 105 judge; those 105 themselves; the source `jai`."""
+CELEBA, UNSEEN, JAI, FACES = "celeba", "unseen", "jai", "faces"
+"""Where a row's people come from: those the 105 judge; those 105 themselves; the source `jai`; everybody but the 105, most of
+them without a name."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Row:
     source: str = CELEBA
     people: int = 0  # to train on; 0 = everybody of the source
     as_it_is: bool = False  # no training: the network that `backbone.start_from` names
+    teachers: int = 0  # networks whose answers it learns from
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,12 @@ class Study:
     question: str
     settings: tuple[str, ...]
     rows: tuple[Row, ...]
+    preset: str = ""  # what the settings change; empty = the product's defaults, nobody held out
 
     def config(self, row: Row, seed: int, steps: int) -> TrainConfig:
-        """The whole configuration of one training."""
-        return override(TrainConfig(steps), [*ALL, *self.settings, *row.settings, f"seed={seed}"])
+        """The whole configuration of one training, but for the teachers' paths."""
+        base = presets.load(self.preset).config if self.preset else override(TrainConfig(steps), list(NOBODY))
+        return override(base, [*ALL, *self.settings, *row.settings, f"seed={seed}", f"steps={steps}"])
 
 
 def _triplet(mining: str) -> Row:
@@ -140,4 +148,29 @@ OWN_PEOPLE = Study(
         _nothing(CELEBA, 1000),
     ),
 )
-STUDIES = {study.name: study for study in (MINING, LOSSES, AUXILIARY, OWN_PEOPLE)}
+
+
+def _distilled(name: str, *settings: str, teachers: int = 1, cost: str = "") -> Row:
+    return Row(name, settings, f"distil {cost or name}", FACES, teachers=teachers)
+
+
+RECIPE = "as `mobile-distil`"
+RECIPES = Study(
+    "recipes",
+    "Which changes to the released network's recipe pay at equal cost?",
+    (*LARGER, "distil.fill=1024", "look_every=1000000"),
+    (
+        _distilled(RECIPE),
+        _distilled("mixes 35 %", "distil.mix=0.35"),
+        _distilled("mixes 70 %", "distil.mix=0.7"),
+        _distilled("relational term off", "distil.relational=0", cost=RECIPE),
+        _distilled("relational term × 4", "distil.relational=2", cost=RECIPE),
+        _distilled("relational term alone", "distil.cosine=0", cost=RECIPE),
+        _distilled("views seen 1.5 times", "distil.reuse=1.5"),
+        _distilled("views seen 6 times", "distil.reuse=6"),
+        _distilled("two teachers", teachers=2),
+        _distilled("two teachers, relational term alone", "distil.cosine=0", teachers=2, cost="two teachers"),
+    ),
+    preset="mobile-distil",
+)
+STUDIES = {study.name: study for study in (MINING, LOSSES, AUXILIARY, OWN_PEOPLE, RECIPES)}
