@@ -55,6 +55,30 @@ def test_every_row_is_a_configuration(studies: Any) -> None:
             assert study.config(row, 2, 100).seed == 2
 
 
+def test_the_recipes_own_split_holds_out_whoever_judges(studies: Any) -> None:
+    """Where nameless faces teach, no view hides the judges: the configuration's quotas must draw the same people."""
+    for row in studies.rows.RECIPES.rows:
+        split = studies.rows.RECIPES.config(row, 1, 100).split
+        assert split.quotas == studies.people.QUOTAS
+        assert (split.seed, split.test, split.calibrate) == (studies.people.QUOTA_SEED, 0.0, 0.0)
+    photos = {f"celeba_matush/p{n}": 9 for n in range(70)} | {f"celeba_small/p{n}": 4 for n in range(60, 160)}
+    crops = _crops(photos, unnamed=3)
+    crops.path = Path("faces")
+    made = studies.run.Conductor.__new__(studies.run.Conductor)
+    made.faces, made.options = crops, SimpleNamespace(work="work", teachers=[Path("t1.json"), Path("t2.json")])
+    job = made._job(studies.rows.RECIPES, studies.rows.RECIPES.rows[0], 0, steps=9)
+    assert job.unnamed and len(job.test) == 105 and job.config["distil"]["teachers"] == [str(Path("t1.json").resolve())]
+
+
+def test_a_row_without_its_photos_or_teachers_is_left_out(studies: Any) -> None:
+    one, two = (next(row for row in studies.rows.RECIPES.rows if row.teachers == count) for count in (1, 2))
+    made = studies.run.Conductor.__new__(studies.run.Conductor)
+    made.jai, made.faces, made.options = None, object(), SimpleNamespace(teachers=[Path("t1.json")])
+    assert made._possible(one) and not made._possible(two)
+    made.faces = None
+    assert not made._possible(one)
+
+
 def test_whoever_judges_has_no_name_for_the_trainer(studies: Any) -> None:
     crops = _crops({"s/a": 3, "s/b": 2, "s/c": 2}, unnamed=2)
     view = studies.people.View(crops, ["s/c", "s/a"])
@@ -111,8 +135,15 @@ def conduct(studies: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
     def run(*only: str, most: int = 1000, minutes: float = 1.5) -> list[Any]:
         trainings = Trainings(most)
         monkeypatch.setattr(studies.run.Conductor, "_child", lambda _, job: trainings.answer(job))
-        options = {"crops": tmp_path / "crops", "work": tmp_path, "jai": None, "only": only, "minutes": minutes}
-        named = SimpleNamespace(**options, seeds=[0, 1, 2], results=tmp_path / "results")
+        options = {
+            "crops": tmp_path / "crops",
+            "work": tmp_path,
+            "jai": None,
+            "faces": None,
+            "only": only,
+            "minutes": minutes,
+        }
+        named = SimpleNamespace(**options, teachers=[], seeds=[0, 1, 2], results=tmp_path / "results")
         try:
             studies.run.Conductor(named).run()
         except KeyboardInterrupt:
