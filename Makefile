@@ -45,7 +45,7 @@ demo: models
 	$(BIN)/edge-facenet demo $(OUT)
 
 test: models $(SWIFTSHADER)
-	EDGE_FACENET_SWIFTSHADER=$(abspath $(SWIFTSHADER)/usr/lib/chromium) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	EDGE_FACENET_SWIFTSHADER=$(abspath $(SWIFTSHADER)/usr/lib/chromium) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # A GPU played by the CPU, out of a Debian package that is unpacked and not installed. Elsewhere the folder stays empty, and
 # the tests of the GPU lane skip with the reason.
