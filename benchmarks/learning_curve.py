@@ -1,9 +1,10 @@
-"""The learning curve of a distillation: what each look saw, and how far int8 is from float, against core-hours.
+"""The learning curve of a distillation: what each look saw, after how many steps and core-hours, and how far int8 is from float.
 
     python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …]
 
 Accuracy, TAR and the cosine to the teacher come from each run's log.csv. int8 is exported from the newest checkpoint of each
-run; give snapshots of one training as several runs to see it change. Plots OUT.svg beside it.
+run; give snapshots of one training as several runs to see it change. Runs that OUT.json already holds stay in it, so that
+other seeds can join a curve; where three have looked at one step, their spread is stated. Plots OUT.svg beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import json
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,8 @@ LOOKED = {
     "val_teacher_cosine": "cosine_to_teacher",
     "train_teacher_cosine": "cosine_to_teacher_on_training_faces",
 }
+SEEDS = 3
+"""Runs that a spread is stated of."""
 
 
 def main() -> None:
@@ -42,17 +48,44 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")
     options = parser.parse_args()
     crops = CropSet.open(options.crops)
+    names = {run.name for run in options.runs}
+    looks = [*_kept(options.out, "looks", names), *(look for run in options.runs for look in _looks(run))]
     record = {
-        "what": "looks at people held out of training, and int8 against float there, against core-hours",
+        "what": "looks at people held out of training after so many steps and core-hours, and int8 against float there",
         "command": "python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …]",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "crops_sha256": crops.sha256,
-        "looks": [look for run in options.runs for look in _looks(run)],
-        "int8": [_int8(run, crops) for run in options.runs],
+        "looks": looks,
+        "spread": spread(looks),
+        "int8": [*_kept(options.out, "int8", names), *(_int8(run, crops) for run in options.runs)],
     }
     files.write_json(options.out, record)
     plot(record, options.out.with_suffix(".svg"))
     typer.echo(f"Written: {options.out}, {options.out.with_suffix('.svg')}")
+
+
+def spread(looks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over runs of every step that at least three have looked at."""
+    found = []
+    for step in sorted({look["step"] for look in looks}):
+        there = [look for look in looks if look["step"] == step]
+        if len({look["run"] for look in there}) >= SEEDS:
+            figures = {
+                name: [look[name] for look in there] for name in LOOKED.values() if all(name in look for look in there)
+            }
+            each = {
+                name: {"mean": round(statistics.fmean(values), 4), "spread": round(statistics.stdev(values), 4)}
+                for name, values in figures.items()
+            }
+            found.append({"step": step, "runs": len(there), **each})
+    return found
+
+
+def _kept(path: Path, part: str, again: set[str]) -> list[dict[str, Any]]:
+    """What the file holds of runs that are not measured again."""
+    if not path.exists():
+        return []
+    return [one for one in json.loads(path.read_text(encoding="utf-8"))[part] if one["run"] not in again]
 
 
 def _looks(run: Path) -> list[dict[str, Any]]:
@@ -100,7 +133,7 @@ def _embed(model: bytes, tensor: np.ndarray) -> np.ndarray:
 
 
 def plot(record: dict[str, Any], path: Path) -> None:
-    """Accuracy and TAR on a logarithmic axis of core-hours."""
+    """Accuracy and TAR on a logarithmic axis of steps: runs may come from machines of different speed."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -109,14 +142,14 @@ def plot(record: dict[str, Any], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for run in dict.fromkeys(look["run"] for look in record["looks"]):
         looks = [look for look in record["looks"] if look["run"] == run]
-        hours = [look["core_hours"] for look in looks]
+        steps = [look["step"] for look in looks]
         for key, label, factor in (
             ("accuracy", "accuracy", 1),
             ("tar_at_1e-2", "TAR at FAR 1e-2", 100),
             ("tar_at_1e-3", "TAR at FAR 1e-3", 100),
         ):
-            axis.plot(hours, [factor * look[key] for look in looks], marker="o", ms=3, label=f"{run}: {label}")
-    axis.set(xscale="log", xlabel="core-hours, the teacher's work inside", ylabel="%", ylim=(20, 100))
+            axis.plot(steps, [factor * look[key] for look in looks], marker="o", ms=3, label=f"{run}: {label}")
+    axis.set(xscale="log", xlabel="steps of 64 views", ylabel="%", ylim=(20, 100))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     figure.savefig(path, metadata={"Date": None})
