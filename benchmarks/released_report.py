@@ -75,12 +75,12 @@ def readme_blocks(record: dict[str, Any]) -> Blocks:
         f"Ours and two well-known peers in one run:\n\n![Accuracy against latency and size](benchmarks/results/{PLOT})"
     )
     return {
-        "in short": in_short(networks[0]),
+        "in short": in_short(networks[0], record["machine"]["cpu"]),
         "released": f"{plot}\n\n{tables.latency(networks, record)}\n\n{who_takes_what(networks)}",
     }
 
 
-def in_short(best: dict[str, Any]) -> str:
+def in_short(best: dict[str, Any], cpu: str) -> str:
     """The released default in one sentence."""
     lfw, took = best["lfw"], best["latency"]
     on_lfw = (
@@ -88,7 +88,7 @@ def in_short(best: dict[str, Any]) -> str:
         if lfw
         else f"accepts {tables.tar(best['held_out'], 1e-2)} % of genuine pairs at a false accept rate of 1e-2 on people held out"
     )
-    return f"`{best['network']}` {on_lfw}, in {took['ms']:.2g} ms a face on one x86 core."
+    return f"`{best['network']}` {on_lfw}, in {took['ms']:.2g} ms a face on one core ({cpu})."
 
 
 def who_takes_what(networks: Sequence[dict[str, Any]]) -> str:

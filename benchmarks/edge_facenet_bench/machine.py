@@ -20,6 +20,7 @@ from edge_facenet.schema import doc
 PACKAGES = ("edge-facenet", "ai-edge-litert", "onnxruntime", "tflite-runtime", "numpy", "opencv-python-headless")
 TOOL_TIMEOUT = 3.0  # seconds; vcgencmd answers in milliseconds or hangs
 # Source: Raspberry Pi documentation, "vcgencmd get_throttled"; bits 16 to 19 repeat them "since boot".
+_X86_INT8 = (("avx512_vnni", "AVX-512 VNNI"), ("avx_vnni", "AVX2 VNNI"), ("avx512f", "AVX-512"), ("avx2", "AVX2"))
 _THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
 
@@ -184,7 +185,14 @@ def _model() -> str:
     text = _text("/proc/cpuinfo") or ""
     found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)
     model = found[1].strip() if found else platform.processor() or platform.machine()
-    return f"{board} ({model})" if board and board != model else board or model
+    named = f"{board} ({model})" if board and board != model else board or model
+    return f"{named}, {wide}" if (wide := _widest()) else named
+
+
+def _widest() -> str:
+    """What of an x86 processor decides how fast int8 is: two machines may bear one name and differ threefold."""
+    known = cpu.features()
+    return next((name for feature, name in _X86_INT8 if feature in known), "")
 
 
 def _system() -> str:

@@ -99,3 +99,21 @@ def test_this_machine_describes_itself() -> None:
     found = machine.describe()
     assert found.cpu and found.cores >= 1 and found.packages["edge-facenet"]
     assert found.commit is None or len(found.commit.removesuffix("+dirty")) == 12
+
+
+@pytest.mark.parametrize(
+    ("features", "ends"),
+    [
+        ({"avx2", "avx512f", "avx512_vnni"}, ", AVX-512 VNNI"),
+        ({"avx2", "avx_vnni"}, ", AVX2 VNNI"),
+        ({"avx2", "fma"}, ", AVX2"),
+        ({"asimd", "asimddp"}, ""),
+        (set(), ""),
+    ],
+)
+def test_machines_of_one_name_are_told_apart_by_what_int8_needs(
+    features: set[str], ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.cpu, "features", lambda: frozenset(features))
+    monkeypatch.setattr(machine, "_text", lambda path: "model name : EPYC\n" if path == "/proc/cpuinfo" else None)
+    assert machine._model() == f"EPYC{ends}"
