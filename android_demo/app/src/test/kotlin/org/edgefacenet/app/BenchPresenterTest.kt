@@ -113,7 +113,7 @@ class BenchPresenterTest {
     @Test
     fun `the page about the model names its file, its thresholds and what it must not be used for`() {
         val words = About.sections(Lab.networks).flatMap { it.lines }
-        assertTrue(words.any { (it as? Words.Text)?.args?.contains("6f32fa8eca3b64f01a42bce887902ce5ce2b545e73e9cc390dec813adbc2970a") == true })
+        assertTrue(words.any { (it as? Words.Text)?.args?.contains(Lab.told("mobile-int8", "sha256")) == true })
         assertEquals(4, words.count { (it as? Words.Text)?.id == R.string.about_threshold })
         assertTrue(Words.text(R.string.forbidden_watch) in words)
         assertTrue(words.any { "Non-commercial research only" in ((it as? Words.Said)?.text ?: "") })

@@ -31,6 +31,12 @@ internal object Lab {
     val assets = FolderAssets(File(System.getProperty("assets")))
     val networks: Networks by lazy { Networks.open(Assets.open(assets), BytedecoGraph) }
 
+    /** What a released manifest says under a key; a model file's name holds its hash, so another release has another name. */
+    fun told(manifest: String, key: String): String {
+        val text = assets.read("models/$manifest.json").let { buffer -> String(ByteArray(buffer.limit()).also { buffer.get(it) }) }
+        return Regex("\"$key\": \"([^\"]+)\"").find(text)!!.groupValues[1]
+    }
+
     /** Everything at once, on the thread of the test. */
     val work = Work(Executor { it.run() }, Executor { it.run() })
     private val looked = HashMap<String, List<Looked>>()
