@@ -9,7 +9,8 @@ from edge_facenet import files
 from edge_facenet.errors import InputError
 
 from . import words
-from .report import Report, Row, comparable
+from .comparable import comparable
+from .report import Report, Row
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -34,7 +35,7 @@ def render(report: Report) -> str:
 
 
 def fragment(report: Report) -> str:
-    """The results table for a README: one line per artifact, all on lanes of one kind (`report.comparable`), baselines below."""
+    """The results table for a README: one line per artifact, all on lanes of one kind (`comparable`), baselines below."""
     shown = comparable(report)
     rows = [
         ("artifact", "MUL-ADDs", "size", "accuracy on unseen people", "ms per face, burst (paced)", "engine"),

@@ -8,8 +8,9 @@ from html import escape
 from importlib.resources import files as resources
 
 from . import words
+from .comparable import comparable
 from .picture import scatter
-from .report import Report, Row, comparable
+from .report import Report, Row
 from .run import Baseline
 
 _COLUMNS = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 from . import words
-from .report import Report, Row, comparable
+from .comparable import comparable
+from .report import Report, Row
 
 Circle = tuple[float, float, float]
 Box = tuple[float, float, float, float]

@@ -110,35 +110,6 @@ def load(folder: Path) -> tuple[list[Record], list[Run]]:
     return found, [runs_module.read(path) for path in paths if path.name == runs_module.NAME]
 
 
-@dataclass(frozen=True)
-class Comparable:
-    """What one picture may compare: valid lanes of one kind."""
-
-    kind: str  # "one thread", "2 threads", "GPU"
-    rows: tuple[Row, ...]  # one per artifact
-    missing: tuple[str, ...]  # artifacts that were timed, without a valid lane of this kind
-
-
-def comparable(report: Report) -> Comparable:
-    """One valid lane per artifact, all with one thread; where no such lane is valid, with the next larger number, then GPU."""
-    timed = [row for row in report.rows if row.status == "timed" and row.burst is not None and row.accuracy is not None]
-    valid = sorted((row for row in timed if row.valid), key=_kind)
-    rows: dict[str, Row] = {}
-    for row in valid:
-        if _kind(row) == _kind(valid[0]):
-            rows.setdefault(row.artifact, row)
-    missing = tuple(dict.fromkeys(row.artifact for row in timed if row.artifact not in rows))
-    return Comparable(_kind_name(valid[0]) if valid else "", tuple(rows.values()), missing)
-
-
-def _kind(row: Row) -> tuple[bool, int]:
-    return row.key.endswith("-gpu"), row.threads
-
-
-def _kind_name(row: Row) -> str:
-    return "GPU" if row.key.endswith("-gpu") else "one thread" if row.threads == 1 else f"{row.threads} threads"
-
-
 def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
     """The report of all records: of each artifact, lane and machine the newest one."""
     records = [_without_nobodys_time(one) for one in records]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .comparable import comparable
 from .faces import Data
 from .machine import Machine
 from .record import Accuracy
-from .report import Ratio, Report, Row, comparable
+from .report import Ratio, Report, Row
 from .run import Gap
 
 MUST_NOT = (

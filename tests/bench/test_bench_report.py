@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from bench_world import MS, QUICK, FakeClock, StubChild, StubEmbedder, StubEngine, children, entry
-from edge_facenet_bench import markdown, page, picture, publish, record, report, run, words
+from edge_facenet_bench import comparable, markdown, page, picture, publish, record, report, run, words
 from edge_facenet_bench.faces import Data, Faces
 from edge_facenet_bench.lanes import Lane
 from edge_facenet_bench.measure import Bench
@@ -209,7 +209,7 @@ def test_lanes_with_other_threads_never_stand_in_one_picture() -> None:
         for one in records()
     ]
     mixed = report.build(made, [facts()])
-    shown = report.comparable(mixed)
+    shown = comparable.comparable(mixed)
     assert [(row.artifact, row.threads) for row in shown.rows] == [("orl-int8", 1)]
     assert (shown.kind, shown.missing) == ("one thread", ("orl-fp32",))
     assert picture.scatter(mixed, 820).count("<circle") == 1
@@ -219,7 +219,7 @@ def test_lanes_with_other_threads_never_stand_in_one_picture() -> None:
     assert "valid: orl-fp32." in words.headline(mixed)
     assert re.search(r"^\| orl-fp32 .*not valid \|$", markdown.fragment(mixed), re.MULTILINE)
     two = [one for one in made if one.asked.threads == 2 and one.artifact.recipe == "fp32"]
-    assert report.comparable(report.build(two, [facts()])).kind == "2 threads"
+    assert comparable.comparable(report.build(two, [facts()])).kind == "2 threads"
 
 
 @pytest.mark.parametrize("wanted", [[100.0], [100.0] * 5, [20.0, 21.0, 380.0], [340.0] * 4])
