@@ -22,7 +22,7 @@ STYLE = """
 .ground{fill:#fff}text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.tick{fill:#57606a}
 .name{paint-order:stroke;stroke:#fff;stroke-width:3px}
 .grid{stroke:#d8dee4}.ours{fill:#0969da}.peer{fill:#bc4c00}.dot{fill-opacity:.55;stroke-width:1.2}
-.dot.ours{stroke:#0969da}.dot.peer{stroke:#bc4c00}.whisker,.leader{stroke:#8c959f}
+.dot.ours{stroke:#0969da}.dot.peer{stroke:#bc4c00}.dot.doubt{fill-opacity:0;stroke-dasharray:3 2}.whisker,.leader{stroke:#8c959f}
 @media (prefers-color-scheme:dark){.ground{fill:#0d1117}text{fill:#e6edf3}.tick{fill:#9198a1}.grid{stroke:#2a313c}.name{stroke:#0d1117}
 .ours{fill:#58a6ff}.peer{fill:#f0883e}.dot.ours{stroke:#58a6ff}.dot.peer{stroke:#f0883e}.whisker,.leader{stroke:#6e7681}}
 """
@@ -98,7 +98,7 @@ def _drawn(panel: Panel) -> Iterator[str]:
         if point.interval:
             ends = [panel.at(point.ms, value)[1] for value in point.interval]
             yield f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>'
-        yield f'<circle class="dot {_kind(point)}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
+        yield f'<circle class="dot {_kind(point)}{"" if _trusted(point.network) else " doubt"}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
     yield from _labels(panel, circles)
 
 
@@ -117,6 +117,8 @@ def _axes(panel: Panel) -> Iterator[str]:
             yield f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{bottom + 16:.1f}">{value:g}</text>'
     middle = (left + right) / 2
     words = "ms per face, one thread (faster ←); area is file size; bars 95 %"
+    if not all(_trusted(point.network) for point in panel.points):
+        words = "ms per face, 1 thread; area: size; bars 95 %; dashed: not valid"
     yield f'<text class="tick" text-anchor="middle" x="{middle:.1f}" y="{bottom + 36:.1f}">{words}</text>'
 
 
@@ -170,6 +172,11 @@ def _steps(low: float, high: float) -> list[float]:
 
 def _kind(point: Point) -> str:
     return "peer" if point.network["peer"] else "ours"
+
+
+def _trusted(network: Network) -> bool:
+    """Whether its time was measured steadily."""
+    return bool(network["latency"]["valid"])
 
 
 def _name(network: Network) -> str:

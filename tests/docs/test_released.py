@@ -153,6 +153,9 @@ def test_every_file_of_the_release_is_drawn_in_each_panel(scripts: Any, record: 
     assert len(text.encode()) < 200_000 and "prefers-color-scheme:dark" in text
     circles = ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}circle")
     assert len(list(circles)) == 2 * len(record["networks"])
+    assert "doubt" not in text.partition("</style>")[2] and "not valid" not in text
+    record["networks"][0]["latency"]["valid"] = False
+    assert scripts.pareto.draw(record["networks"]).count('doubt" cx') == 2
     for one in record["networks"]:
         one["lfw"] = {"accuracy": 98.0, "standard_error": 0.2}
     assert "LFW accuracy" in scripts.pareto.draw(record["networks"])
