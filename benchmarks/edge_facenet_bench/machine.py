@@ -19,8 +19,8 @@ from edge_facenet.schema import doc
 
 PACKAGES = ("edge-facenet", "ai-edge-litert", "onnxruntime", "tflite-runtime", "numpy", "opencv-python-headless")
 TOOL_TIMEOUT = 3.0  # seconds; vcgencmd answers in milliseconds or hangs
-# Source: Raspberry Pi documentation, "vcgencmd get_throttled"; bits 16 to 19 repeat them "since boot".
 _X86_INT8 = (("avx512_vnni", "AVX-512 VNNI"), ("avx_vnni", "AVX2 VNNI"), ("avx512f", "AVX-512"), ("avx2", "AVX2"))
+# Source: Raspberry Pi documentation, "vcgencmd get_throttled"; bits 16 to 19 repeat them "since boot".
 _THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
 

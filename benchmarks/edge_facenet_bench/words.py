@@ -178,7 +178,7 @@ def headline(report: Report) -> str:
 
 
 def not_compared(report: Report) -> str:
-    """ " Left out, because …: orl-fp32.", or nothing: what was timed and has no valid lane of the kind compared."""
+    """A sentence, a space before it, that names what was timed and has no valid lane of the kind compared; or nothing."""
     shown = comparable(report)
     return (
         f" Left out, because no lane of theirs with {shown.kind} is valid: {', '.join(shown.missing)}."
