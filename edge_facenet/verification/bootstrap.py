@@ -41,16 +41,18 @@ def weights(
     people, places = np.unique(np.concatenate([pairs.identity_a, pairs.identity_b]), return_inverse=True)
     if len(people) < MIN_IDENTITIES:
         return
-    first, second = places[: len(pairs)], places[len(pairs) :]
+    first, second = places[: len(pairs)], np.where(pairs.same, len(people), places[len(pairs) :])
     draws = np.random.default_rng(seed).multinomial(len(people), np.full(len(people), 1 / len(people)), resamples)
-    times = draws.astype(np.int32)
+    times = np.column_stack([draws, np.ones(resamples)]).astype(np.int32)  # a genuine pair's second factor is this 1
+    key = first * len(times.T) + second
+    meetings = [np.divmod(np.unique(key[kind]), len(times.T)) for kind in (pairs.same, ~pairs.same)]
     step = max(1, _BLOCK // len(pairs))
     for start in range(0, resamples, step):
         block = times[start : start + step]
-        weight = block[:, first]
-        weight *= np.where(pairs.same, np.int32(1), block[:, second])
-        useful = weight[:, pairs.same].any(axis=1) & weight[:, ~pairs.same].any(axis=1)
-        yield weight[useful]
+        block = block[np.all([(block[:, a] * block[:, b] > 0).any(axis=1) for a, b in meetings], axis=0)]
+        weight = block.take(first, axis=1)
+        weight *= block.take(second, axis=1)
+        yield weight
         if on_progress is not None:
             on_progress(min(start + step, resamples), resamples)
 
