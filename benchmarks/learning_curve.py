@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import typer
 from edge_facenet_export import calibrate, graph, to_tflite
+from edge_facenet_export.equalize import equalized
 
 from edge_facenet import files
 from edge_facenet.engines import open_engine
@@ -111,9 +112,12 @@ def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
     rows = crops.rows_of(restored.split.calibrate)
     faces = crops.cut(rows[:: max(1, len(rows) // FACES)], restored.size)
     raw = np.asarray(restored.model(PixelSpec(restored.size).tensor(faces[:64]), training=False))
-    model = to_tflite.fp32(graph.with_unit_norm(restored.model, raw), restored.size)
-    quantized = to_tflite.int8(model, calibrate.representative(crops, restored.split, restored.size))
+    network = graph.with_unit_norm(restored.model, raw)
+    calibration = calibrate.representative(crops, restored.split, restored.size)
     float_spec = PixelSpec(restored.size)
+    model = to_tflite.fp32(network, restored.size)
+    even = to_tflite.fp32(equalized(network, float_spec.tensor(calibration)), restored.size)
+    quantized = to_tflite.int8(even, calibration)
     int8_spec = PixelSpec(restored.size, dtype="int8", quantization=(1 / 128, 0))
     embedded = [_embed(data, spec.tensor(faces)) for data, spec in ((model, float_spec), (quantized, int8_spec))]
     cosines = np.sum(embedded[0] * embedded[1], axis=1)

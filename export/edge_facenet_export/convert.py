@@ -30,9 +30,9 @@ def _fp16(source: Source) -> bytes:
 
 
 def _int8(source: Source) -> bytes:
-    from .to_tflite import int8
+    from .to_tflite import fp32, int8
 
-    return int8(source.float_tflite, source.calibration)
+    return int8(fp32(source.equalized, source.size), source.calibration)
 
 
 def _int8_onnx(source: Source) -> bytes:

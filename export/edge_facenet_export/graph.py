@@ -32,6 +32,10 @@ class UnitNorm(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**arguments)
         self.scale = scale
 
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal layer."""
+        return {**super().get_config(), "scale": self.scale}
+
     def call(self, embedding: Any) -> Any:
         """Plain operators, in float32; zero stays zero."""
         t = embedding * self.scale

@@ -40,8 +40,15 @@ class Source:
     embeddings: npt.NDArray[np.float32]  # (n, d) unit rows of `faces` by the float network
 
     @cached_property
+    def equalized(self) -> Any:
+        """The network that int8 TFLite is made of: the same answers, channels of like range."""
+        from .equalize import equalized
+
+        return equalized(self.model, PixelSpec(self.size).tensor(self.calibration))
+
+    @cached_property
     def float_tflite(self) -> bytes:
-        """The fp32 TFLite file; fp16 and int8 are made of it."""
+        """The fp32 TFLite file; fp16 is made of it."""
         from .to_tflite import fp32
 
         return fp32(self.model, self.size)

@@ -168,7 +168,8 @@ def test_names_do_not_depend_on_what_the_process_built_before(world: World) -> N
     assert to_tflite.fp32(world.source.model, 32) == world.source.float_tflite
     assert to_onnx.fp32(world.source.model, 32) == world.source.float_onnx
     assert to_onnx.int8(world.source.float_onnx, world.source.calibration) == graph(world, "int8-onnx")
-    assert to_tflite.int8(world.source.float_tflite, world.source.calibration) == graph(world, "int8")
+    even = to_tflite.fp32(world.source.equalized, 32)
+    assert to_tflite.int8(even, world.source.calibration) == graph(world, "int8")
 
 
 def test_int8_onnx_keeps_seven_bits_of_its_weights(world: World) -> None:
