@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from edge_facenet.errors import MissingExtra
 
-from .recipes import Recipe
+from .describe import pixels
+from .recipes import RECIPES, Recipe
 from .source import Source
 
 
@@ -32,13 +34,23 @@ def _fp16(source: Source) -> bytes:
 def _int8(source: Source) -> bytes:
     from .to_tflite import fp32, int8
 
-    return int8(fp32(source.equalized, source.size), source.calibration)
+    return _corrected(
+        source.equalized, lambda network: int8(fp32(network, source.size), source.calibration), source, "int8"
+    )
 
 
 def _int8_onnx(source: Source) -> bytes:
-    from .to_onnx import int8
+    from .to_onnx import fp32, int8
 
-    return int8(source.float_onnx, source.calibration)
+    return _corrected(
+        source.model, lambda network: int8(fp32(network, source.size), source.calibration), source, "int8-onnx"
+    )
+
+
+def _corrected(model: Any, make: Callable[[Any], bytes], source: Source, recipe: str) -> bytes:
+    from .bias import corrected
+
+    return corrected(model, make, pixels(RECIPES[recipe], source.size), source.calibration)
 
 
 _CONVERTERS: dict[str, Callable[[Source], bytes]] = {

@@ -157,7 +157,7 @@ def _factors(widest: Channels, readers: Sequence[Any]) -> Channels:
 
 def _share(layer: Any) -> Channels:
     """Of each input channel: its largest weight as a share of the largest that the same output has."""
-    kernel = np.abs(np.asarray(layer.kernel)).reshape(-1, *layer.kernel.shape[-2:])  # (places, in, out)
+    kernel = np.abs(keras.ops.convert_to_numpy(layer.kernel)).reshape(-1, *layer.kernel.shape[-2:])  # (places, in, out)
     most = kernel.max(axis=0)
     share = most / np.maximum(most.max(axis=0), np.finfo(np.float32).tiny)
     return np.asarray(np.maximum(share.max(axis=1), 1e-6))  # of a channel that nobody reads: far below any step of int8

@@ -55,7 +55,7 @@ class Source:
 
     @cached_property
     def float_onnx(self) -> bytes:
-        """The fp32 ONNX file; int8 is made of it."""
+        """The fp32 ONNX file."""
         from .to_onnx import fp32
 
         return fp32(self.model, self.size)

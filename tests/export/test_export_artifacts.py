@@ -163,13 +163,12 @@ def test_many_proof_faces_are_drawn_evenly(world: World) -> None:
 
 def test_names_do_not_depend_on_what_the_process_built_before(world: World) -> None:
     """Converters number their names by counters; after other networks and another trace the bytes are the same."""
-    from edge_facenet_export import to_onnx, to_tflite
+    from edge_facenet_export import convert, to_onnx, to_tflite
 
     assert to_tflite.fp32(world.source.model, 32) == world.source.float_tflite
     assert to_onnx.fp32(world.source.model, 32) == world.source.float_onnx
-    assert to_onnx.int8(world.source.float_onnx, world.source.calibration) == graph(world, "int8-onnx")
-    even = to_tflite.fp32(world.source.equalized, 32)
-    assert to_tflite.int8(even, world.source.calibration) == graph(world, "int8")
+    for recipe in ("int8", "int8-onnx"):
+        assert convert.convert(RECIPES[recipe], world.source) == graph(world, recipe)
 
 
 def test_int8_onnx_keeps_seven_bits_of_its_weights(world: World) -> None:
