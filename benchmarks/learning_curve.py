@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 import typer
-from edge_facenet_export import calibrate, graph, to_tflite
-from edge_facenet_export.equalize import equalized
+from edge_facenet_export.calibrate import DEFAULT_FACES
+from edge_facenet_export.convert import convert
+from edge_facenet_export.describe import pixels
+from edge_facenet_export.recipes import RECIPES
+from edge_facenet_export.source import gather
 
 from edge_facenet import files
 from edge_facenet.engines import open_engine
 from edge_facenet.photos.cropset import CropSet
-from edge_facenet.pixels import PixelSpec
 from edge_facenet.train import checkpoint
 
 FACES = 300
@@ -107,20 +109,13 @@ def _looks(run: Path) -> list[dict[str, Any]]:
 
 
 def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
-    """Cosine of the int8 file to the float one on held-out faces."""
+    """Cosine of the int8 file, as `export` makes it, to the float network on held-out faces."""
     restored = checkpoint.load_embedder(run)
-    rows = crops.rows_of(restored.split.calibrate)
-    faces = crops.cut(rows[:: max(1, len(rows) // FACES)], restored.size)
-    raw = np.asarray(restored.model(PixelSpec(restored.size).tensor(faces[:64]), training=False))
-    network = graph.with_unit_norm(restored.model, raw)
-    calibration = calibrate.representative(crops, restored.split, restored.size)
-    float_spec = PixelSpec(restored.size)
-    model = to_tflite.fp32(network, restored.size)
-    even = to_tflite.fp32(equalized(network, float_spec.tensor(calibration)), restored.size)
-    quantized = to_tflite.int8(even, calibration)
-    int8_spec = PixelSpec(restored.size, dtype="int8", quantization=(1 / 128, 0))
-    embedded = [_embed(data, spec.tensor(faces)) for data, spec in ((model, float_spec), (quantized, int8_spec))]
-    cosines = np.sum(embedded[0] * embedded[1], axis=1)
+    source = gather(restored, crops, DEFAULT_FACES, FACES)
+    engine = open_engine(convert(RECIPES["int8"], source))
+    faces = pixels(RECIPES["int8"], source.size).tensor(source.faces)
+    embedded = np.concatenate([engine.run([face[None]])[0] for face in faces])
+    cosines = np.sum(embedded * source.embeddings, axis=1)
     return {
         "run": run.name,
         "step": restored.step,
@@ -128,12 +123,6 @@ def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
         "cosine_mean": round(float(cosines.mean()), 5),
         "cosine_min": round(float(cosines.min()), 5),
     }
-
-
-def _embed(model: bytes, tensor: np.ndarray) -> np.ndarray:
-    engine = open_engine(model)
-    rows = np.concatenate([engine.run([tensor[k : k + 1]])[0] for k in range(len(tensor))])
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def plot(record: dict[str, Any], path: Path) -> None:
