@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import itertools
 import json
 import statistics
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ LOOKED = {
     "val_teacher_cosine": "cosine_to_teacher",
     "train_teacher_cosine": "cosine_to_teacher_on_training_faces",
 }
+STYLES, COLOURS = ("-", "--", ":", "-."), ("#1f77b4", "#ff7f0e", "#2ca02c")
+"""Of runs, and of figures."""
 SEEDS = 3
 """Runs that a spread is stated of."""
 
@@ -132,19 +135,24 @@ def plot(record: dict[str, Any], path: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for run in dict.fromkeys(look["run"] for look in record["looks"]):
+    figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    figures = (
+        ("accuracy", "accuracy", 1),
+        ("tar_at_1e-2", "TAR at FAR 1e-2", 100),
+        ("tar_at_1e-3", "TAR at FAR 1e-3", 100),
+    )
+    runs = list(dict.fromkeys(look["run"] for look in record["looks"]))
+    for run, style in zip(runs, itertools.cycle(STYLES)):
         looks = [look for look in record["looks"] if look["run"] == run]
         steps = [look["step"] for look in looks]
-        for key, label, factor in (
-            ("accuracy", "accuracy", 1),
-            ("tar_at_1e-2", "TAR at FAR 1e-2", 100),
-            ("tar_at_1e-3", "TAR at FAR 1e-3", 100),
-        ):
-            axis.plot(steps, [factor * look[key] for look in looks], marker="o", ms=3, label=f"{run}: {label}")
-    axis.set(xscale="log", xlabel="steps of 64 views", ylabel="%", ylim=(20, 100))
+        axis.plot([], [], style, color="grey", label=run)
+        for (key, _, factor), colour in zip(figures, COLOURS, strict=True):
+            axis.plot(steps, [factor * look[key] for look in looks], style, color=colour, marker="o", ms=2.5, lw=1.2)
+    for (_, label, _), colour in zip(figures, COLOURS, strict=True):
+        axis.plot([], [], color=colour, label=label)
+    axis.set(xscale="log", xlabel="steps of 64 views", ylabel="%")
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=4)
     figure.savefig(path, metadata={"Date": None})
 
 
