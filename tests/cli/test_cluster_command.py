@@ -22,7 +22,9 @@ from edge_facenet.cli.main import main
 from edge_facenet.clustering import page
 from edge_facenet.photos import models, orl
 
-PEOPLE, PHOTOS = (3, 11, 20, 32), (1, 3, 5, 7, 9)
+# Four whom the released network tells apart: the command is tested here, not the network. It joins two look-alikes in some 4 of
+# 100 albums of four ORL people (s11 and s32 are such a pair); how it sorts is measured by benchmarks/recognise_orl.py.
+PEOPLE, PHOTOS = (3, 12, 20, 32), (1, 3, 5, 7, 9)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def album(tmp_path: Path) -> Path:
         for number in PHOTOS:
             shutil.copy(orl.folder() / f"s{person}" / f"{number}.pgm", folder / f"IMG_{next(names):04}.pgm")
     both = np.full((160, 300, 3), 110, np.uint8)
-    both[24:136, 20:112], both[24:136, 180:272] = picture(3, 2), picture(11, 2)
+    both[24:136, 20:112], both[24:136, 180:272] = picture(3, 2), picture(12, 2)
     cv2.imwrite(str(folder / "deep" / "both.png"), cv2.resize(both, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC))
     (folder / 'letter" onerror="alert(1)<script>.jpg').write_text("Dear Bob")
     return folder
