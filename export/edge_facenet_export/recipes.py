@@ -3,7 +3,8 @@
 Command    edge-facenet export RUN CROPS OUT --recipe int8 --format tflite
 Hardware   two x86-64 cores (AVX-512 VNNI); the figures below are of trained networks: MobileNetV2 0.5 at 64 px and `mobile`
            at 80 px, each 900 steps of distillation, judged on 700 faces of people not trained on
-Time       fp32 TFLite 3 s, fp16 and int8 2 s more, ONNX 5 s, int8 ONNX 2 s more; proving 40 faces 1 s each
+Time       fp32 TFLite 3 s, fp16 and int8 2 s more, ONNX 5 s, int8 ONNX 2 s more; proving 40 faces 1 s each. int8 has been
+           converted twice since (`bias`), and int8 TFLite from a network of its own (`equalize`)
 Date       2026-11-25, LiteRT 2.3, ai-edge-quantizer 0.10, tf2onnx 1.17, ONNX Runtime 1.32
 
 Limits of the parity gate, and why. A relative error e of the embedding, at right angles to it, gives 1 - cosine = e^2 / 2.
