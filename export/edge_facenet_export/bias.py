@@ -36,8 +36,9 @@ def corrected(model: Any, convert: Convert, pixels: PixelSpec, faces: Pixels) ->
     """
     import keras
 
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    from .graph import copied
+
+    copy = copied(model)
     last = copy.layers[-2]
     if getattr(last, "beta", None) is None:
         raise InputError(

@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
+from .graph import copied
+
 Channels = npt.NDArray[np.floating[Any]]
 """(c,) one number per channel."""
 
@@ -55,8 +57,7 @@ def equalized(model: keras.Model, images: npt.NDArray[np.generic]) -> keras.Mode
         model: functional, (None, s, s, 3) -> (None, d).
         images: (n, s, s, 3) network input values that show the ranges.
     """
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = copied(model)
     free = [stream for stream in streams(copy) if not stream.fixed]
     for stream, widest in zip(free, _widest(copy, free, images), strict=True):
         factors = _factors(widest, stream.readers)

@@ -63,3 +63,10 @@ def with_unit_norm(model: keras.Model, raw: npt.NDArray[np.floating[Any]]) -> ke
         )
     tail = UnitNorm(2.0 ** -round(math.log2(length)), name=TAIL)
     return keras.Model(model.input, tail(model.output), name="network")
+
+
+def copied(model: keras.Model) -> keras.Model:
+    """The same network with weights of its own."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -10,7 +10,7 @@ import pytest
 from edge_facenet_export import to_tflite
 from edge_facenet_export.bias import corrected
 from edge_facenet_export.equalize import equalized, streams
-from edge_facenet_export.graph import with_unit_norm
+from edge_facenet_export.graph import copied, with_unit_norm
 from export_world import World
 from keras import layers
 
@@ -110,15 +110,12 @@ def _embed(model: bytes, spec: PixelSpec, faces: np.ndarray) -> np.ndarray:
 
 def test_an_error_that_all_faces_share_is_taken_back(world: World) -> None:
     """A converter that moves every embedding the same way, as rounded weights do."""
-    import keras
-
     rng = np.random.default_rng(6)
     moved = rng.normal(0, 0.3, world.source.dimension).astype(np.float32)
     made = []
 
     def convert(network: Any) -> bytes:
-        copy = keras.models.clone_model(network)
-        copy.set_weights(network.get_weights())
+        copy = copied(network)
         copy.layers[-2].beta.assign_add(moved)
         made.append(to_tflite.fp32(copy, 32))
         return made[-1]
