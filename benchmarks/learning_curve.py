@@ -112,7 +112,7 @@ def _looks(run: Path) -> list[dict[str, Any]]:
 
 
 def _int8(run: Path, crops: CropSet) -> dict[str, Any]:
-    """Cosine of the int8 file, as `export` makes it, to the float network on held-out faces."""
+    """Cosine of the int8 file, as `export` makes it without `--tune`, to the float network on held-out faces."""
     restored = checkpoint.load_embedder(run)
     source = gather(restored, crops, DEFAULT_FACES, FACES)
     engine = open_engine(convert(RECIPES["int8"], source))

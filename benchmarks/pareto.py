@@ -17,7 +17,7 @@ Network = dict[str, Any]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, px
 WIDTH, HEIGHT, GAP, TOP, BOTTOM, LEFT = 430.0, 330.0, 16.0, 40.0, 48.0, 46.0
 LARGEST = 17.0  # px, radius of the largest file
-CHARACTER, LINE = 6.3, 12.0  # px of 12-px type
+CHARACTER, LINE = 6.9, 12.0  # px of 12-px type
 STYLE = """
 .ground{fill:#fff}text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.tick{fill:#57606a}
 .name{paint-order:stroke;stroke:#fff;stroke-width:3px}

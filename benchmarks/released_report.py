@@ -93,11 +93,14 @@ def in_short(best: dict[str, Any], cpu: str) -> str:
 
 def who_takes_what(networks: Sequence[dict[str, Any]]) -> str:
     """One line: which file is for whom."""
-    by = {one["name"].removeprefix(f"{one['network']}-"): one for one in networks if not one["peer"]}
     small, peers = networks[0], [one for one in networks if one["peer"]]
+    ours = [one for one in networks if not one["peer"]]
+    by = {one["name"].removeprefix(f"{one['network']}-"): one for one in ours if one["network"] == small["network"]}
+    others = [one for one in ours if one["network"] != small["network"]]
     parts = [f"Take `{small['name']}` on phones, Raspberry Pis and small computers"]
     parts += [f"`{by['fp16']['name']}` on a GPU"] if "fp16" in by else []
     parts += [f"`{by['int8-onnx']['name']}` where ONNX Runtime is at hand"] if "int8-onnx" in by else []
+    parts += [f"`{one['name']}` where a chip's compiler wants that architecture" for one in others]
     line = ", ".join(parts)
     if not peers:
         return f"{line}."

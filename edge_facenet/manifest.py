@@ -133,7 +133,7 @@ class Manifest:
     name: str | None = doc("name of the network", None)
     family: str | None = doc("backbone, by its name in the registry", None)
     recipe: str | None = doc("fp32 fp16 int8 dynamic int16x8 mixed", None)
-    quantizer_recipe: str | None = doc("ai-edge-quantizer's name of the recipe", None)
+    quantizer_recipe: str | None = doc("ai-edge-quantizer's name of the recipe; how long it was tuned", None)
     margin: int = doc("px kept around the template on each side, at the template's own 112 px", 0)
     unit_output: bool = doc("whether the output is already of unit length", False)
     distance: Literal["cosine"] = doc("how two embeddings are compared", "cosine")

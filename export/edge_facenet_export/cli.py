@@ -26,6 +26,14 @@ def export(
     ] = "1.5G",
     budget_bytes: Annotated[str, typer.Option(help="Refuse a file above this size (1.9M; 0 = no limit).")] = NO_LIMIT,
     calibration_faces: Annotated[int, typer.Option(min=1, help="Faces that set the ranges of int8.")] = 100,
+    tune: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="STEPS",
+            help="Let the network first learn to bear int8: 100 steps halve what int8 loses and take minutes. 0 = do not.",
+        ),
+    ] = 0,
     proof_faces: Annotated[
         int, typer.Option(min=4, help="Most faces for parity and thresholds; fewer are quicker with a large network.")
     ] = 1000,
@@ -50,9 +58,9 @@ def export(
     from . import pipeline, recipes, tables
 
     limits = Budget(tables.amount(budget_muladds), tables.amount(budget_bytes))
-    options = pipeline.Options(recipes.chosen(recipe or (), format), name, limits, calibration_faces, proof_faces)
+    options = pipeline.Options(recipes.chosen(recipe or (), format, tune), name, limits, calibration_faces, proof_faces)
     options = replace(options, data=tuple(data or ()), licence=licence or options.licence)
-    with bar("Exporting", unit="files") as on_progress:
+    with bar("Exporting") as on_progress:
         written = pipeline.export(run, crops, out, options, on_progress)
     typer.echo(jsonlib.dumps(tables.artifacts_json(written), indent=2) if json else tables.artifacts_text(written))
 

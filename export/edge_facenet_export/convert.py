@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from edge_facenet.errors import MissingExtra
 
 from .describe import pixels
-from .recipes import RECIPES, Recipe
+from .recipes import Recipe
 from .source import Source
 
+OnStep = Callable[[], None]
 
-def convert(recipe: Recipe, source: Source) -> bytes:
+
+def convert(recipe: Recipe, source: Source, on_step: OnStep = lambda: None) -> bytes:
     """The file of one recipe.
 
+    Args:
+        on_step: called after each of its tuning steps.
     Raises:
         GateError: the recipe cannot hold this network; names the layer or operator.
         MissingExtra: a converter is not installed.
     """
     try:
-        return _CONVERTERS[recipe.suffix](source)
+        return _CONVERTERS[recipe.suffix](recipe, source, on_step)
     except ImportError as error:
         raise MissingExtra(error.name or "a converter", "export", f"The recipe {recipe.suffix}") from error
 
@@ -31,32 +36,27 @@ def _fp16(source: Source) -> bytes:
     return fp16(source.float_tflite)
 
 
-def _int8(source: Source) -> bytes:
-    from .to_tflite import fp32, int8
-
-    return _corrected(
-        source.equalized, lambda network: int8(fp32(network, source.size), source.calibration), source, "int8"
-    )
-
-
-def _int8_onnx(source: Source) -> bytes:
-    from .to_onnx import fp32, int8
-
-    return _corrected(
-        source.model, lambda network: int8(fp32(network, source.size), source.calibration), source, "int8-onnx"
-    )
-
-
-def _corrected(model: Any, make: Callable[[Any], bytes], source: Source, recipe: str) -> bytes:
+def _int8(recipe: Recipe, source: Source, on_step: OnStep) -> bytes:
     from .bias import corrected
+    from .fold import folded
+    from .graph import answers
+    from .tune import tuned
 
-    return corrected(model, make, pixels(RECIPES[recipe], source.size), source.calibration)
+    to = import_module(f".to_{recipe.format}", __package__)
+    steps, even = recipe.tune_steps, source.equalized
+    network = tuned(even, source.lessons, source.calibration, steps, recipe.levels, on_step) if steps else folded(even)
+    wanted = answers(source.model, source.calibration)
+
+    def make(network: Any) -> bytes:
+        return bytes(to.int8(to.fp32(network, source.size), source.calibration))
+
+    return corrected(network, make, pixels(recipe, source.size), source.calibration, wanted)
 
 
-_CONVERTERS: dict[str, Callable[[Source], bytes]] = {
-    "fp32": lambda source: source.float_tflite,
-    "fp16": _fp16,
+_CONVERTERS: dict[str, Callable[[Recipe, Source, OnStep], bytes]] = {
+    "fp32": lambda _, source, __: source.float_tflite,
+    "fp16": lambda _, source, __: _fp16(source),
     "int8": _int8,
-    "fp32-onnx": lambda source: source.float_onnx,
-    "int8-onnx": _int8_onnx,
+    "fp32-onnx": lambda _, source, __: source.float_onnx,
+    "int8-onnx": _int8,
 }

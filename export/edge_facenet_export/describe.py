@@ -47,12 +47,19 @@ class Description:
             name=self.name,
             family=self.family,
             recipe=recipe.name,
-            quantizer_recipe=recipe.quantizer,
+            quantizer_recipe=_quantizer(recipe),
             margin=self.margin,
             unit_output=True,
             provenance=self.provenance,
             versions=versions(recipe.format),
         )
+
+
+def _quantizer(recipe: Recipe) -> str | None:
+    words = [recipe.quantizer] if recipe.quantizer else []
+    if recipe.tune_steps:
+        words.append(f"tuned for {recipe.tune_steps} steps")
+    return ", ".join(words) or None
 
 
 def pixels(recipe: Recipe, size: int) -> PixelSpec:

@@ -18,11 +18,16 @@ import numpy.typing as npt
 from keras import ops
 
 from edge_facenet.errors import InputError, SetupError
+from edge_facenet.pixels import Pixels, PixelSpec
 
 from .names import TAIL
 
+LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+"""Layers with a kernel: what int8 multiplies."""
+
 # 2^-23: the smallest that still shows beside 1 in float32, and a (subnormal) number of float16; |y| is low by 6e-8.
 _EPSILON = 2.0**-23
+_BATCH = 32
 
 
 class UnitNorm(keras.layers.Layer):  # type: ignore[misc]
@@ -63,6 +68,28 @@ def with_unit_norm(model: keras.Model, raw: npt.NDArray[np.floating[Any]]) -> ke
         )
     tail = UnitNorm(2.0 ** -round(math.log2(length)), name=TAIL)
     return keras.Model(model.input, tail(model.output), name="network")
+
+
+def several(one_or_more: Any) -> list[Any]:
+    """Keras gives one tensor as it is, more of them as a list."""
+    return list(one_or_more) if isinstance(one_or_more, list | tuple) else [one_or_more]
+
+
+def answers(model: keras.Model, faces: Pixels) -> npt.NDArray[np.float32]:
+    """(n, d) what a network of pixels says of (n, s, s, 3) uint8 RGB crops."""
+    images = PixelSpec(faces.shape[1]).tensor(faces)
+    parts = [model(images[at : at + _BATCH], training=False) for at in range(0, len(images), _BATCH)]
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts]).astype(np.float32)
+
+
+def read_by(model: keras.Model, *kinds: Any) -> set[int]:
+    """id() of each tensor that a layer of these kinds reads."""
+    return {id(tensor) for layer in model.layers if isinstance(layer, kinds) for tensor in several(layer.input)}
+
+
+def by_output(layer: Any, factors: Any) -> Any:
+    """(c,) factors of a linear layer's output channels, shaped to multiply its kernel."""
+    return ops.reshape(factors, layer.kernel.shape[2:]) if isinstance(layer, keras.layers.DepthwiseConv2D) else factors
 
 
 def copied(model: keras.Model) -> keras.Model:

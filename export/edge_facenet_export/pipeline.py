@@ -7,6 +7,7 @@ manifest is renamed into place. Killed at any moment, the same command gives the
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from .calibrate import DEFAULT_FACES
 from .convert import convert
 from .describe import Description, describe
 from .leftovers import check_place, tidy
-from .recipes import RECIPES, Recipe
+from .recipes import RECIPES, TUNE_BATCH, TUNE_FACES, Recipe
 from .source import PROOF_FACES, Source, gather
 
 OnProgress = Callable[[int, int], None]
@@ -53,7 +54,7 @@ def export(
 
     Args:
         run: folder of a training. crops: sealed crop set holding its people. out: folder, made when missing.
-        on_progress: told (artifacts done, artifacts in all).
+        on_progress: told (tuning steps and artifacts done, both in all).
     Returns:
         the manifests' paths, in the recipes' order.
     Raises:
@@ -64,16 +65,23 @@ def export(
     check_place(out)
     cropset = CropSet.open(crops)
     restored = load_embedder(run)
-    source = gather(restored, cropset, options.calibration_faces, options.proof_faces)
+    tuning_faces = min(TUNE_FACES, TUNE_BATCH * max((recipe.tune_steps for recipe in options.recipes), default=0))
+    source = gather(restored, cropset, options.calibration_faces, options.proof_faces, tuning_faces)
     options.budget.check_muladds(source.costs, restored.backbone)
     description = describe(restored, cropset, options.name or restored.backbone, options.licence, options.data)
+    total = sum(recipe.tune_steps + 1 for recipe in options.recipes)
+    done = itertools.count(1)
+
+    def advance() -> None:
+        if on_progress:
+            on_progress(next(done), total)
+
     written = []
-    for done, recipe in enumerate(options.recipes):
-        graph = convert(recipe, source)
+    for recipe in options.recipes:
+        graph = convert(recipe, source, advance)
         proven = prove(graph, recipe, source, description, options.budget)
         written.append(manifest.write(out, f"{description.name}-{recipe.suffix}", graph, proven))
-        if on_progress:
-            on_progress(done + 1, len(options.recipes))
+        advance()
     tidy(out, written)
     return written
 

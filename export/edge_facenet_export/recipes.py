@@ -4,7 +4,7 @@ Command    edge-facenet export RUN CROPS OUT --recipe int8 --format tflite
 Hardware   two x86-64 cores (AVX-512 VNNI); the figures below are of trained networks: MobileNetV2 0.5 at 64 px and `mobile`
            at 80 px, each 900 steps of distillation, judged on 700 faces of people not trained on
 Time       fp32 TFLite 3 s, fp16 and int8 2 s more, ONNX 5 s, int8 ONNX 2 s more; proving 40 faces 1 s each. int8 has been
-           converted twice since (`bias`), and int8 TFLite from a network of its own (`equalize`)
+           converted twice since (`bias`), from a network of its own (`equalize`, `tune`)
 Date       2026-11-25, LiteRT 2.3, ai-edge-quantizer 0.10, tf2onnx 1.17, ONNX Runtime 1.32
 
 Limits of the parity gate, and why. A relative error e of the embedding, at right angles to it, gives 1 - cosine = e^2 / 2.
@@ -32,13 +32,17 @@ compute int8 files in float, ONNX Runtime without VNNI) as much as quantization 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_facenet.errors import ConfigError
 from edge_facenet.schema import doc, nearest
 
 Format = Literal["tflite", "onnx"]
+TUNE_BATCH = 32
+"""Faces of a tuning step."""
+TUNE_FACES = 4096
+"""Most different ones."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Recipe:
     limits: Limits = doc("of the parity gate")
     tolerance: dict[str, float] = doc("largest 1 - cosine of the self-test, by engine")
     quantizer: str | None = doc("ai-edge-quantizer's name of the recipe or algorithm", None)
+    levels: int = doc("of a weight on each side of zero; 0 = weights are no integers", 0)
+    tune_steps: int = doc("in which the network learns to bear it before it is converted; 0 = none", 0)
 
     @property
     def suffix(self) -> str:
@@ -75,19 +81,21 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe("fp32", "tflite", FP32, _FLOAT_TFLITE),
         Recipe("fp16", "tflite", FP16, _FLOAT_TFLITE, "FLOAT_CASTING"),
-        Recipe("int8", "tflite", INT8, _INT8_TFLITE, "static_wi8_ai8"),
+        Recipe("int8", "tflite", INT8, _INT8_TFLITE, "static_wi8_ai8", levels=127),
         Recipe("fp32", "onnx", FP32, {"onnxruntime": 1e-5}),
-        Recipe("int8", "onnx", INT8, {"onnxruntime": 0.03}),
+        Recipe("int8", "onnx", INT8, {"onnxruntime": 0.03}, levels=64),
     )
 }
 """By suffix, in the order in which they are made."""
 
 
-def chosen(names: Iterable[str] = (), form: str | None = None) -> tuple[Recipe, ...]:
+def chosen(names: Iterable[str] = (), form: str | None = None, tune_steps: int = 0) -> tuple[Recipe, ...]:
     """The recipes asked for: all there are, or those of these names (in every format that has them) and this format.
 
+    Args:
+        tune_steps: for those with integer weights.
     Raises:
-        ConfigError: a name or format that is not known, or that do not go together.
+        ConfigError: a name or format that is not known, or that do not go together; nothing there to tune.
     """
     wanted = tuple(names) or tuple({recipe.name: None for recipe in RECIPES.values()})
     formats = {recipe.format for recipe in RECIPES.values()}
@@ -98,4 +106,9 @@ def chosen(names: Iterable[str] = (), form: str | None = None) -> tuple[Recipe, 
         if not fitting and (names or form is None):
             where = f" for {form}" if form else ""
             raise ConfigError(f'There is no recipe "{name}"{where} ({nearest(name, RECIPES)}).')
-    return tuple(r for r in RECIPES.values() if {r.name, r.suffix} & set(wanted) and form in (None, r.format))
+    found = [r for r in RECIPES.values() if {r.name, r.suffix} & set(wanted) and form in (None, r.format)]
+    if tune_steps and not any(r.levels for r in found):
+        raise ConfigError(
+            "Tuning is for int8, and none of these recipes is. Leave --tune out, or ask for --recipe int8."
+        )
+    return tuple(replace(r, tune_steps=tune_steps) if r.levels else r for r in found)

@@ -22,8 +22,6 @@ from .calibrate import representative
 PROOF_FACES = 1000
 """Most faces that parity and thresholds are measured on: half a million pairs, enough for a FAR of 1e-5."""
 
-_BATCH = 32
-
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -38,10 +36,11 @@ class Source:
     faces: Pixels  # (n, size, size, 3), people never trained on
     pairs: Pairs  # of `faces`
     embeddings: npt.NDArray[np.float32]  # (n, d) unit rows of `faces` by the float network
+    lessons: Pixels  # (k, size, size, 3), people trained on: what int8 is tuned on; none where nothing is tuned
 
     @cached_property
     def equalized(self) -> Any:
-        """The network that int8 TFLite is made of: the same answers, channels of like range."""
+        """The network that int8 is made of: the same answers, channels of like range."""
         from .equalize import equalized
 
         return equalized(self.model, PixelSpec(self.size).tensor(self.calibration))
@@ -62,24 +61,29 @@ class Source:
 
 
 def gather(
-    restored: Restored, crops: CropSet, calibration_faces: int, proof_faces: int = PROOF_FACES, seed: int = 0
+    restored: Restored,
+    crops: CropSet,
+    calibration_faces: int,
+    proof_faces: int = PROOF_FACES,
+    tuning_faces: int = 0,
 ) -> Source:
     """The network of a checkpoint, its costs, and faces of a crop set by the run's split. The test people stay unseen.
 
     Args:
         calibration_faces: faces of people trained on, for the ranges of int8.
         proof_faces: most faces of calibrate people, for parity and thresholds.
+        tuning_faces: of people trained on; what int8 is tuned on.
     Raises:
         InputError: the crop set lacks the split's people, or too few of them; embeddings that are not finite.
     """
-    from .graph import with_unit_norm
+    from .graph import answers, with_unit_norm
 
-    rows = proof_rows(crops, restored.split, proof_faces, seed)
-    calibration = representative(crops, restored.split, restored.size, calibration_faces, seed)
+    rows = proof_rows(crops, restored.split, proof_faces)
+    calibration = representative(crops, restored.split, restored.size, calibration_faces)
     faces = crops.cut(rows, restored.size)
-    raw = _embed(restored.model, faces)
+    raw = answers(restored.model, faces)
     lengths = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
-    model = with_unit_norm(restored.model, _embed(restored.model, calibration))
+    model = with_unit_norm(restored.model, answers(restored.model, calibration))
     return Source(
         model=model,
         size=restored.size,
@@ -90,6 +94,7 @@ def gather(
         faces=faces,
         pairs=all_pairs(crops.labels[rows]),
         embeddings=(raw / lengths).astype(np.float32),
+        lessons=representative(crops, restored.split, restored.size, tuning_faces) if tuning_faces else faces[:0],
     )
 
 
@@ -114,12 +119,3 @@ def proof_rows(crops: CropSet, split: Split, faces: int = PROOF_FACES, seed: int
         turn[mine] = np.arange(len(mine))
     first = order[np.argsort(turn[order], kind="stable")][:faces]
     return np.sort(rows[first])
-
-
-def _embed(model: Any, faces: Pixels) -> npt.NDArray[np.float32]:
-    images = PixelSpec(faces.shape[1]).tensor(faces)
-    from keras import ops
-
-    batches = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
-    parts = [ops.convert_to_numpy(model(batch, training=False)) for batch in batches]
-    return np.concatenate(parts).astype(np.float32)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import export_world
 import numpy as np
 import pytest
-from edge_facenet_export import to_tflite
+from edge_facenet_export import pipeline, to_tflite
 from edge_facenet_export.bias import corrected
 from edge_facenet_export.equalize import equalized, streams
-from edge_facenet_export.graph import copied, with_unit_norm
+from edge_facenet_export.fold import folded
+from edge_facenet_export.graph import answers, copied, with_unit_norm
+from edge_facenet_export.recipes import chosen
+from edge_facenet_export.tune import tuned
 from export_world import World
 from keras import layers
 
+from edge_facenet import manifest
 from edge_facenet.engines import open_engine
+from edge_facenet.errors import InputError
 from edge_facenet.pixels import PixelSpec
 from edge_facenet.train.backbones import BACKBONES, build
 
@@ -55,6 +61,9 @@ def test_every_backbone_answers_as_before(name: str) -> None:
     assert np.allclose(even(faces, training=False), model(faces, training=False), atol=2e-5)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
     assert sum(not stream.fixed for stream in streams(even)) == FREE[name]
+    plain = folded(even)
+    assert np.allclose(plain(faces, training=False), model(faces, training=False), atol=2e-5)
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in plain.layers)
 
 
 def test_a_channel_gone_astray_no_longer_costs_the_others_their_steps(world: World) -> None:
@@ -116,15 +125,50 @@ def test_an_error_that_all_faces_share_is_taken_back(world: World) -> None:
 
     def convert(network: Any) -> bytes:
         copy = copied(network)
-        copy.layers[-2].beta.assign_add(moved)
+        copy.layers[-2].bias.assign_add(moved)
         made.append(to_tflite.fp32(copy, 32))
         return made[-1]
 
-    before = world.source.model.get_weights()
-    found = corrected(world.source.model, convert, PixelSpec(32), world.source.calibration)
-    assert found == made[1] and all(map(np.array_equal, before, world.source.model.get_weights()))
+    network, faces = folded(world.source.model), world.source.calibration
+    before = network.get_weights()
+    found = corrected(network, convert, PixelSpec(32), faces, answers(world.source.model, faces))
+    assert found == made[1] and all(map(np.array_equal, before, network.get_weights()))
     first, second = (1 - _cosines(one, world) for one in made)
     assert second.mean() < first.mean() / 10
+
+
+def test_a_last_layer_without_a_bias_is_refused(world: World) -> None:
+    """Where normalisation was not folded there is nothing to correct."""
+    with pytest.raises(InputError, match="a layer with a bias as the network's last one; found"):
+        corrected(world.source.model, lambda network: b"", PixelSpec(32), world.source.calibration, np.zeros((1, 128)))
+
+
+def test_a_network_learns_to_bear_int8(world: World) -> None:
+    """Its file loses less; the trained network stays as it was, and the same steps give the same weights."""
+    source = world.source
+    seen: list[int] = []
+    before = source.equalized.get_weights()
+    faces = source.calibration
+    network, again = (tuned(source.equalized, faces, faces, 40, 127, on_step=lambda: seen.append(1)) for _ in range(2))
+    assert sum(seen) == 2 * 40
+    assert all(map(np.array_equal, network.get_weights(), again.get_weights()))
+    assert all(map(np.array_equal, before, source.equalized.get_weights()))
+
+    def lost(model: Any) -> float:
+        file = to_tflite.int8(to_tflite.fp32(model, 32), source.calibration)
+        found = _embed(file, PixelSpec(32, dtype="int8", quantization=(1 / 128, 0)), source.faces)
+        return float(1 - (source.embeddings * found).sum(axis=1).mean())
+
+    assert lost(network) < 0.8 * lost(folded(source.equalized))
+
+
+def test_an_export_that_tunes_says_so(world: World, tmp_path: Path) -> None:
+    progress: list[tuple[int, int]] = []
+    options = pipeline.Options(chosen(["int8"], tune_steps=2))
+    paths = pipeline.export(world.run, world.crops.path, tmp_path, options, lambda *at: progress.append(at))
+    assert progress == [(n, 6) for n in range(1, 7)]
+    told = {manifest.read(path).file.split(".")[-1]: manifest.read(path).quantizer_recipe for path in paths}
+    assert told == {"tflite": "static_wi8_ai8, tuned for 2 steps", "onnx": "tuned for 2 steps"}
 
 
 def _cosines(model: bytes, world: World) -> np.ndarray:

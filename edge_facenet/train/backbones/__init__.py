@@ -3,7 +3,7 @@
 A backbone takes "image" (None, size, size, 3) float32 with pixels (x - 128) / 128 and gives the raw embedding
 (None, dimension), not of unit length. What it must hold to, so that every recipe stays whole on every delegate:
 activations of the ReLU family, batch normalisation, and a global pooling that is a mean over the spatial axes (or a
-depthwise convolution as large as the map).
+depthwise convolution as large as the map). Its last layer is linear, with a bias or a normalisation directly behind it.
 """
 
 from __future__ import annotations
