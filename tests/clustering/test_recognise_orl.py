@@ -32,7 +32,7 @@ def record(repo: Path) -> dict[str, Any]:
 
 
 def test_ten_people_are_recognised_and_strangers_are_not(record: dict[str, Any]) -> None:
-    """The goal: at least 97 % named at a false-positive rate of at most 2 %, with the interim network."""
+    """The goal: at least 97 % named at a false-positive rate of at most 2 %, with the network released then."""
     found = record["orl"]["identification"]["10 people"]["fpir 0.01"]
     assert found["enrolled"]["correct"]["share"] >= 0.97 and found["enrolled"]["probes"] == 20 * 70
     assert found["strangers"]["named (FPIR)"]["share"] <= 0.02 and found["strangers"]["probes"] == 20 * 300

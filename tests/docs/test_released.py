@@ -40,7 +40,7 @@ def measured(repo: Path) -> Record:
     """The committed record, when a release has been measured."""
     path = repo / "benchmarks/results/released.json"
     if not path.exists():
-        pytest.skip("the interim release has not been measured: python benchmarks/released.py run WORK …")
+        pytest.skip("the release has not been measured: python benchmarks/released.py run WORK …")
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

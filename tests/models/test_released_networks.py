@@ -1,4 +1,4 @@
-"""The released network: found offline by its name, within its limits, wholly delegated."""
+"""The released networks: found offline by name, within their limits, wholly delegated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from edge_facenet.engines.litert import delegation
 from edge_facenet.errors import InputError
 
 MOST_MULADDS, MOST_PARAMETERS, MOST_BYTES = 250_000_000, 1_800_000, 1_900_000
-ARTIFACTS = [("int8", "tflite"), ("fp16", "tflite"), ("fp32", "onnx"), ("int8", "onnx")]
+MOBILE = [("int8", "tflite"), ("fp16", "tflite"), ("fp32", "onnx"), ("int8", "onnx")]
+ARTIFACTS = [*(("mobile", *form) for form in MOBILE), ("mobilenetv2", "int8", "tflite")]
 
 
 def test_found_by_name_and_proven_at_load() -> None:
@@ -29,9 +30,14 @@ def test_found_by_name_and_proven_at_load() -> None:
     assert embedder.manifest.cost.bytes <= MOST_BYTES
 
 
-@pytest.mark.parametrize(("recipe", "form"), ARTIFACTS)
-def test_every_artifact_carries_its_proof(recipe: str, form: str) -> None:
-    path = released.path("mobile", recipe, form)
+def test_what_is_released_is_what_is_tested() -> None:
+    there = {file for name in released.names() for file in released.path(name).parent.glob("*.json")}
+    assert there == {released.path(*artifact) for artifact in ARTIFACTS}
+
+
+@pytest.mark.parametrize(("name", "recipe", "form"), ARTIFACTS)
+def test_every_artifact_carries_its_proof(name: str, recipe: str, form: str) -> None:
+    path = released.path(name, recipe, form)
     assert edge_facenet.load(path).self_test()
     held = manifest.read(path)
     assert held.parity is not None and held.provenance is not None and held.thresholds is not None
@@ -39,8 +45,9 @@ def test_every_artifact_carries_its_proof(recipe: str, form: str) -> None:
     assert "Non-commercial" in held.provenance.licence
 
 
-def test_int8_is_wholly_on_xnnpack_in_one_partition() -> None:
-    graph = manifest.open_artifact(released.path("mobile"))[1]
+@pytest.mark.parametrize("name", released.names())
+def test_int8_is_wholly_on_xnnpack_in_one_partition(name: str) -> None:
+    graph = manifest.open_artifact(released.path(name))[1]
     found = delegation(graph)
     assert (found.delegated, found.partitions, found.left) == (found.nodes, 1, ())
 
@@ -59,9 +66,10 @@ def test_float_is_wholly_on_the_gpu_accelerator() -> None:
     assert "software" in result.stdout
 
 
-def test_the_card_says_what_the_manifest_says() -> None:
-    card = (released.path("mobile").parent / "CARD.md").read_text(encoding="utf-8")
-    held = manifest.read(released.path("mobile"))
+@pytest.mark.parametrize("name", released.names())
+def test_the_card_says_what_the_manifest_says(name: str) -> None:
+    card = (released.path(name).parent / "CARD.md").read_text(encoding="utf-8")
+    held = manifest.read(released.path(name))
     assert held.cost is not None and held.thresholds is not None
     assert f"{held.cost.muladds / 1e6:.1f} M MUL-ADDs" in card
     assert f"{held.cost.bytes / 1e6:.2f} MB" in card
