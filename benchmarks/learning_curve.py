@@ -1,10 +1,10 @@
 """The learning curve of a distillation: what each look saw, after how many steps and core-hours, and how far int8 is from float.
 
-    python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …]
+    python benchmarks/learning_curve.py CROPS OUT.json RUN [RUN …] [--seeds]
 
 Accuracy, TAR and the cosine to the teacher come from each run's log.csv. int8 is exported from the newest checkpoint of each
 run; give snapshots of one training as several runs to see it change. Runs that OUT.json already holds stay in it, so that
-other seeds can join a curve; where three have looked at one step, their spread is stated. Plots OUT.svg beside it.
+other seeds can join a curve: with --seeds, where three have looked at one step, their spread is stated. Plots OUT.svg beside it.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ def main() -> None:
     parser.add_argument("crops", type=Path, help="crop set the runs were trained on")
     parser.add_argument("out", type=Path, help="JSON file to write")
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")
+    parser.add_argument(
+        "--seeds", action="store_true", help="the runs are one training with several seeds: state their spread"
+    )
     options = parser.parse_args()
     crops = CropSet.open(options.crops)
     names = {run.name for run in options.runs}
@@ -62,7 +65,7 @@ def main() -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "crops_sha256": crops.sha256,
         "looks": looks,
-        "spread": spread(looks),
+        "spread": spread(looks) if options.seeds else [],
         "int8": [*_kept(options.out, "int8", names), *(_int8(run, crops) for run in options.runs)],
     }
     files.write_json(options.out, record)

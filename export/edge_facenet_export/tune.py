@@ -27,12 +27,13 @@ from .graph import LINEAR, UnitNorm, read_by, several
 from .recipes import TUNE_BATCH
 
 RATE = 0.01
-"""Of the first step, in a weight's steps of int8; falls to nothing, so that a hundred of them move it by half a step at most.
+"""Of the first step, in a weight's steps of int8; falls to nothing, so that a hundred of them move it by about half a step at most.
 
 Half and twice that rate reach the same on the trained `mobile`.
 """
 
-# No new values, or none that int8 holds: pixels lie on their steps already, the norm stays float.
+# Not rounded here: what makes no new values (pixels lie on their steps already), the norm, which stays float, and average
+# pooling, whose result the file rounds in the steps of its input.
 _SILENT = (
     *(layers.InputLayer, layers.Dropout, layers.Flatten, layers.Reshape, layers.ZeroPadding2D, UnitNorm),
     *(layers.MaxPooling2D, layers.AveragePooling2D),
@@ -54,7 +55,7 @@ def tuned(
     Args:
         model: functional, (None, s, s, 3) -> (None, d) of unit length.
         faces: (n, s, s, 3) uint8 RGB crops of people trained on: what is learned from, mirrored half of the time.
-        calibration: (m, s, s, 3) crops that set the ranges of the tensors, as they will for the file.
+        calibration: (m, s, s, 3) crops that set the ranges of the tensors here, once; the file takes its own behind the last step.
         steps: of 32 faces each, at least 1; the rate falls to nothing over them (cosine).
         levels: of a weight on each side of zero, as the file will have them.
         on_step: called after each of them.

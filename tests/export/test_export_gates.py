@@ -58,7 +58,7 @@ def graph(world: World, suffix: str) -> bytes:
 def swapped(monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]) -> None:
     """Damage what the converter gives."""
     convert = pipeline.convert
-    monkeypatch.setattr(pipeline, "convert", lambda recipe, source: change(convert(recipe, source)))
+    monkeypatch.setattr(pipeline, "convert", lambda *told: change(convert(*told)))
 
 
 def damaged_weights(model: bytes) -> bytes:
