@@ -24,7 +24,7 @@ from edge_facenet import files, manifest
 
 PROVENANCE = Path(__file__).parent / "released_provenance.json"
 TUNE_STEPS = 100
-"""For int8, which then loses a quarter to a half less (export/README.md); twice as many gave nothing more that could be told."""
+"""For int8, which then loses a quarter to a half less (export/README.md)."""
 RELEASED = Path(edge_facenet_models.__file__).parent
 
 
@@ -47,20 +47,9 @@ def export(run: Path, crops: Path, out: Path, name: str, about: dict[str, Any]) 
         made = Path(folder)
         wanted = [word for recipe in about["recipes"] for word in ("--recipe", recipe)]
         limits = ["--budget-muladds", about["budget_muladds"], "--budget-bytes", "0"]
+        tuned = ["--tune", str(TUNE_STEPS)]
         form = ["--format", about["format"]] if about.get("format") else []
-        command(
-            "export",
-            str(run),
-            str(crops),
-            str(made),
-            "--name",
-            name,
-            *wanted,
-            *form,
-            *limits,
-            "--tune",
-            str(TUNE_STEPS),
-        )
+        command("export", str(run), str(crops), str(made), "--name", name, *wanted, *form, *limits, *tuned)
         check_size(made / f"{name}-int8.json", about["int8_bytes"])
         command("train", "pack", str(run), str(made / f"{name}-weights.npz"))
         out.mkdir(parents=True, exist_ok=True)

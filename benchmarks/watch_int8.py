@@ -3,9 +3,9 @@
     nice python benchmarks/watch_int8.py RUN CROPS            # until the training's last step, looking every minute
     nice python benchmarks/watch_int8.py RUN CROPS --once     # the newest checkpoint alone
 
-Quantizes as `export` without `--tune` does and compares the file, run by its interpreter, with the float network on faces of people held out
-(the split's calibrate people). The run's folder is only read: a checkpoint is copied away first, because the training may
-remove it meanwhile. Costs a minute of one core each; checkpoints that come faster are passed over.
+Quantizes as `export` without `--tune` does and compares the file, run by its interpreter, with the float network on faces of
+people held out (the split's calibrate people). The run's folder is only read: a checkpoint is copied away first, because the
+training may remove it meanwhile. Costs a minute of one core each; checkpoints that come faster are passed over.
 """
 
 from __future__ import annotations

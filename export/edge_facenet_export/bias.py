@@ -1,7 +1,7 @@
 """What int8 adds to every face alike is taken off the last layer's bias.
 
-Rounded weights move the mean of each layer's outputs, and the embedding carries the sum of it: the
-same vector for everybody. What taking it off buys: export/README.md.
+Rounded weights move the mean of each layer's outputs, and the embedding carries the sum of it: the same vector for
+everybody. What taking it off buys: export/README.md.
 
 Source: bias correction, Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (2019), section
 4.2; there layer by layer, here at the last one, by what the int8 file itself answers on the calibration faces.

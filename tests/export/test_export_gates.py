@@ -291,3 +291,10 @@ def test_recipes_by_name_and_format() -> None:
     for arguments, words in (((["int4"],), "int4"), ((["fp16"], "onnx"), "fp16"), (([], "coreml"), "coreml")):
         with pytest.raises(ConfigError, match=words):
             recipes.chosen(*arguments)
+
+
+def test_tuning_goes_to_integer_recipes_and_is_refused_where_there_is_none() -> None:
+    tuned = {recipe.suffix: recipe.tune_steps for recipe in recipes.chosen(tune_steps=7)}
+    assert tuned == {"fp32": 0, "fp16": 0, "int8": 7, "fp32-onnx": 0, "int8-onnx": 7}
+    with pytest.raises(ConfigError, match="Tuning is for int8"):
+        recipes.chosen(["fp16"], tune_steps=7)
