@@ -24,7 +24,7 @@ from edge_facenet import files, manifest
 
 PROVENANCE = Path(__file__).parent / "released_provenance.json"
 TUNE_STEPS = 100
-"""For int8, which then loses a quarter to a half less (export/README.md)."""
+"""For int8, which then loses a fifth to a half less (export/README.md)."""
 RELEASED = Path(edge_facenet_models.__file__).parent
 
 

@@ -39,7 +39,7 @@ def command(
         "demo-out"
     ),
 ) -> None:
-    """From photos to a measured file: the whole road on the ORL faces, in about three minutes.
+    """From photos to a measured file: the whole road on the ORL faces, in two to five minutes.
 
     Prepares 400 photos of 40 people, fine-tunes the released network `mobile` on 26 of them, exports five artifacts,
     benchmarks them on 10 people never trained on, and writes report.html. Needs the extra:

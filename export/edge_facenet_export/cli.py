@@ -31,7 +31,7 @@ def export(
         typer.Option(
             min=0,
             metavar="STEPS",
-            help="Let the network first learn to bear int8: 100 steps take a quarter to a half off what int8 loses, and minutes. 0 = do not.",
+            help="Let the network first learn to bear int8: 100 steps take a fifth to a half off what int8 loses, and minutes. 0 = do not.",
         ),
     ] = 0,
     proof_faces: Annotated[

@@ -105,3 +105,32 @@ def test_preset_of_ones_own(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ConfigError, match="Cannot read preset"):
         presets.load(str(path))
+
+
+def test_preset_based_on_another_says_only_what_differs(tmp_path: Path) -> None:
+    base = json.loads((presets.FOLDER / "orl-demo.json").read_text())
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text(json.dumps({"based_on": "orl-demo", "note": base["note"], "config": {"batch": {"people": 5}}}))
+    second.write_text(json.dumps({"based_on": "first.json", "note": base["note"], "config": {"steps": 7}}))
+    shipped, got = presets.load("orl-demo").config, presets.load(str(second)).config
+    assert (got.batch.people, got.steps) == (5, 7)
+    assert {row[0] for row in config.difference(shipped, got)} == {"batch.people", "steps"}
+
+
+@pytest.mark.parametrize(
+    "below, problem", [("second.json", "in a circle"), ("orl_demo", 'mean "orl-demo"'), ("none.json", "Cannot read")]
+)
+def test_preset_based_on_what_is_not_there(tmp_path: Path, below: str, problem: str) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text(json.dumps({"based_on": below, "config": {}}))
+    second.write_text(json.dumps({"based_on": "first.json", "config": {}}))
+    with pytest.raises(ConfigError, match=problem):
+        presets.load(str(second))
+
+
+def test_presets_by_one_road_hold_out_the_same_people() -> None:
+    distil = [
+        presets.load(name).config for name in presets.names() if name.endswith(("-distil", "-distil-96", "-distil-112"))
+    ]
+    assert len(distil) >= 5
+    assert len({json.dumps(schema.to_json(one.split)) for one in distil}) == 1
