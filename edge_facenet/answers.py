@@ -32,6 +32,7 @@ class Enrolment:
     replaced: int = doc("older photos that gave way to another one of the same path")
     embeddings: int = doc("the person's photos now")
     refused: tuple[Refusal, ...] = doc("photos left out (skip_bad), and faces marked as not this person", ())
+    pictures: int = doc("photos known without a kept crop that have one now", 0)
 
 
 @dataclass(frozen=True)

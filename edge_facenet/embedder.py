@@ -66,7 +66,8 @@ class Embedder:
         """Embeddings of face crops.
 
         Args:
-            crops: (n, s, s, 3) uint8 RGB, cut to the template without margin, any s; resized to the network's size.
+            crops: (n, s, s, 3) uint8 RGB, cut to the template with the manifest's `margin` (usually 0), any s; resized to the network's
+                size.
         Returns:
             (n, dimension) float32, rows of unit length, independent of each other; the array owns its memory.
         Raises:

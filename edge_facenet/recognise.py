@@ -292,7 +292,7 @@ def _enrolment(done: Enrolled, refused: list[Refusal]) -> Enrolment:
     marked = f"{done.refused} of the photos show a face that was marked as not this person"
     out = (*refused, *([Refusal("", marked)] if done.refused else []))
     counts = (done.added, done.known, done.replaced, done.embeddings)
-    return Enrolment(done.person, done.name, done.created, *counts, out)
+    return Enrolment(done.person, done.name, done.created, *counts, out, done.pictures)
 
 
 def _refusal(name: str, refused: Sequence[Refusal], skip_bad: bool) -> str:

@@ -22,8 +22,10 @@ from edge_facenet.photos.shots import source_of
 from edge_facenet.photos.sniff import HEAD_BYTES, sniff
 from edge_facenet.photos.walk import walk
 from edge_facenet.recognise import Enrolment, FaceRecognizer, Refusal
-from edge_facenet.schema import to_json
 
+from . import enroll_text as text
+from . import pruning
+from .enroll_text import Outcome
 from .look_alikes import remarks
 from .people import Out, note, progress
 from .progress import OnProgress
@@ -66,22 +68,6 @@ class Request:
             raise ConfigError("--prune compares a folder with the gallery: it needs --from.")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one person."""
-
-    name: str
-    enrolment: Enrolment | None = None
-    unchanged: int = 0
-    """Photos that were known by path and hash, and not looked at."""
-    gone: tuple[str, ...] = ()
-    """Enrolled photos of the folder that are no longer there."""
-    pruned: int = 0
-    error: str | None = None
-    left_out: tuple[str, ...] = ()
-    """Files that are no pictures."""
-
-
 def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, as_json: bool) -> int:
     """Enroll; the exit code: 0, or 3 when somebody of --from was refused."""
     out = Out()
@@ -98,9 +84,9 @@ def run(recognizer: FaceRecognizer, request: Request, frames: CameraOptions, *, 
             created.append(outcome.enrolment.person)
         code = InputError.exit_code if outcome.error else code
         if as_json:
-            out.values(**_values(outcome))
+            out.values(**text.values(outcome))
         else:
-            for line in _lines(outcome):
+            for line in text.lines(outcome):
                 out.line(line)
     if not as_json:
         gallery = recognizer.gallery
@@ -138,7 +124,7 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
         else:
             unnamed.append(path)
     if unnamed:
-        note(f"Only sub-folders are people; directly in {folder} and left out: {_some(unnamed)}.")
+        note(f"Only sub-folders are people; directly in {folder} and left out: {text.some(unnamed)}.")
     if not people:
         raise InputError(
             f"{folder} has no sub-folder with files in it. Make one for each person, named like the person."
@@ -147,6 +133,9 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
         for done, (name, paths) in enumerate(people.items()):
             on_progress(done, len(people))
             yield _member(recognizer, request, folder / name, paths)
+    for person in pruning.departed(recognizer, folder, people):
+        enrolled = recognizer.gallery.find(person)
+        yield _settled(recognizer, request, Outcome(enrolled.name, _as_it_was(recognizer, person)), folder, ())
 
 
 def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Sequence[str]) -> Outcome:
@@ -158,15 +147,33 @@ def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Seq
             raise InputError(f"Nothing was enrolled for {name}: there is no photo in {home}.")
         outcome = _one(recognizer, request, name, photos)
     except InputError as error:
-        return Outcome(name, error=str(error), left_out=left_out)
-    gone = _gone(recognizer, outcome, home, photos)
-    pruned = _prune(recognizer, outcome, gone) if request.prune and gone else 0
-    return replace(outcome, left_out=left_out, gone=() if pruned else gone, pruned=pruned)
+        person = _known(recognizer, name, None)
+        before = None if person is None else _as_it_was(recognizer, person)
+        outcome = Outcome(name, before, error=str(error))
+    return replace(_settled(recognizer, request, outcome, home, photos), left_out=left_out)
+
+
+def _settled(
+    recognizer: FaceRecognizer, request: Request, outcome: Outcome, home: Path, photos: Sequence[str]
+) -> Outcome:
+    """What is gone from below `home` named, or forgotten; a refused photo is no reason to keep it."""
+    if outcome.enrolment is None:
+        return outcome
+    person = outcome.enrolment.person
+    gone = pruning.gone(recognizer, person, home, [_key(path) for path in photos])
+    if not (request.prune and gone):
+        return replace(outcome, gone=gone)
+    pruned, forgotten = pruning.prune(recognizer, person, gone)
+    error = outcome.error if photos or not forgotten else None  # no photo any more: that is what was asked for
+    return replace(outcome, pruned=pruned, forgotten=forgotten, error=error)
 
 
 def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str]) -> Outcome:
     person = _known(recognizer, name, request.person)
     known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Any]()
+    if person is not None and recognizer.options.keep_crops:
+        entry = recognizer.gallery.find(person)
+        known = known if entry.crops >= entry.embeddings else frozenset()  # looked at again for their pictures
     fresh = [path for path in photos if not known or not _is_known(_key(path), known)]
     unchanged = len(photos) - len(fresh)
     if not fresh and person is not None:
@@ -210,25 +217,6 @@ def _is_known(key: tuple[str, str], known: frozenset[tuple[str, str]]) -> bool:
     source, digest = key
     hashes = {one for _, one in known}
     return digest in hashes and all(one == digest for other, one in known if other == source)
-
-
-def _gone(recognizer: FaceRecognizer, outcome: Outcome, home: Path, photos: Sequence[str]) -> tuple[str, ...]:
-    """Enrolled photos from below a folder of which neither name nor content is there any more."""
-    assert outcome.enrolment is not None
-    keys = [_key(path) for path in photos]
-    sources, hashes = {source for source, _ in keys}, {digest for _, digest in keys}
-    inside = source_of(home) + os.sep
-    known = recognizer.photos_of(outcome.enrolment.person)
-    return tuple(sorted(s for s, h in known if s.startswith(inside) and s not in sources and h not in hashes))
-
-
-def _prune(recognizer: FaceRecognizer, outcome: Outcome, gone: Sequence[str]) -> int:
-    assert outcome.enrolment is not None
-    person = outcome.enrolment.person
-    with recognizer.gallery.writing() as session:
-        rows = [face for face in session.faces(person) if face.source in gone and not face.rejected]
-        session.touch(person)
-        return session.remove(rows)
 
 
 def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: CameraOptions) -> Outcome:
@@ -296,53 +284,3 @@ def _counted(photos: Sequence[str], on_progress: OnProgress) -> Iterator[str]:
     for done, path in enumerate(photos):
         on_progress(done, len(photos))
         yield path
-
-
-def _values(outcome: Outcome) -> dict[str, Any]:
-    done = outcome.enrolment
-    return {
-        "name": outcome.name if done is None else done.name,
-        "person": None if done is None else done.person,
-        "created": done is not None and done.created,
-        "added": 0 if done is None else done.added,
-        "unchanged": outcome.unchanged + (0 if done is None else done.known),
-        "replaced": 0 if done is None else done.replaced,
-        "embeddings": None if done is None else done.embeddings - outcome.pruned,
-        "refused": [] if done is None else to_json(done.refused),
-        "gone": list(outcome.gone),
-        "pruned": outcome.pruned,
-        "left_out": list(outcome.left_out),
-        "error": outcome.error,
-    }
-
-
-def _lines(outcome: Outcome) -> Iterator[str]:
-    done = outcome.enrolment
-    if done is None:
-        yield outcome.error or ""
-    else:
-        values = _values(outcome)
-        counts = {
-            "added": done.added,
-            "unchanged": values["unchanged"],
-            "replaced": done.replaced,
-            "pruned": outcome.pruned,
-        }
-        listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing added"
-        total = values["embeddings"]
-        yield f"{done.name} (id {done.person}{', new' if done.created else ''}): {listed}; {_photos_text(total)} in all"
-        for refusal in done.refused:
-            yield f"  left out: {f'{refusal.source}: ' if refusal.source else ''}{refusal.reason}"
-    if outcome.gone:
-        yield f"  {_photos_text(len(outcome.gone))} enrolled before, no longer in the folder (--prune forgets them): {_some(outcome.gone)}"
-    if outcome.left_out:
-        yield f"  not pictures: {_some(outcome.left_out)}"
-
-
-def _photos_text(count: int) -> str:
-    return f"{count} photo{'s' * (count != 1)}"
-
-
-def _some(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

@@ -186,7 +186,8 @@ def import_(
         raise ConfigError("--plain and --sealed-with contradict each other: give one of them.")
     key = None if plain else _key(sealed_with or key_file)
     store = _open(gallery, key_file)
-    typer.echo(text.imported(store, transfer.import_gallery(store, file, key=key), as_json=as_json))
+    done = transfer.import_gallery(store, file, key=key)
+    typer.echo(text.imported(store, done, opened=key is not None and key_file is None, as_json=as_json))
 
 
 @command.command()

@@ -98,13 +98,17 @@ def exported(done: Exported, *, as_json: bool) -> str:
     return f"{what}, {_plural(done.crops, 'picture', 'pictures')}; {how}.\nWritten: {done.path}"
 
 
-def imported(gallery: Gallery, done: Imported, *, as_json: bool) -> str:
-    """What came out of a backup."""
+def imported(gallery: Gallery, done: Imported, *, opened: bool, as_json: bool) -> str:
+    """What came out of a backup. `opened`: it was encrypted, and the gallery is not."""
     if as_json:
-        return _json({"gallery": str(gallery.path), **to_json(done)})
+        return _json({"gallery": str(gallery.path), **to_json(done), "no_longer_encrypted": opened})
+    bare = (
+        "\nThe backup is encrypted, this gallery is not: whoever has the file can recognise these people. For one that is, "
+        "remove it and import with --key-file FILE."
+    )
     return (
         f"{_plural(done.people, 'new person', 'new people')}, {done.merged} already here; "
-        f"{_plural(done.added, 'embedding', 'embeddings')} added, {done.known} known.\nWritten: {gallery.path}"
+        f"{_plural(done.added, 'embedding', 'embeddings')} added, {done.known} known.\nWritten: {gallery.path}{bare * opened}"
     )
 
 
@@ -138,7 +142,7 @@ def checked(found: Checkup, *, as_json: bool) -> str:
         for pair in found.widest[:20]:
             between = " and ".join(source or "-" for source in pair.sources)
             lines.append(f"  {pair.similarity:6.3f}  {pair.name} (id {pair.person}): {between}")
-    return "\n".join([*lines, *([LINGERING] if found.lingering else [])])
+    return "\n".join(map(plain, [*lines, *([LINGERING] if found.lingering else [])]))
 
 
 def key_made(file: Path, *, beside: bool, as_json: bool) -> str:

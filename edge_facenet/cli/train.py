@@ -120,13 +120,12 @@ def run(
     if detach:
         typer.echo(_detached(crops, folder, preset, words, as_json=as_json))
         return
-    if not _is_strange(folder):
-        train_jobs.remember(folder, crops)
+    former = None if _is_strange(folder) else train_jobs.remember(folder, crops)
     try:
         with bar("Training", unit="steps") as on_progress:
             result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
     except EdgeFacenetError:
-        train_jobs.forget_refused(folder)
+        train_jobs.forget_refused(folder, former)
         raise
     typer.echo(json.dumps(_summary(result)) if as_json else _report(result, crops))
 
@@ -156,10 +155,14 @@ def _detached(crops: Path, folder: Path, preset: str | None, assignments: list[s
     CropSet.open(crops, verify=False)  # what is wrong with it is said here and now
     if process := runs.holder(folder):
         raise InputError(f"{folder} is running already (process {process}). See: edge-facenet train status {folder}")
-    if not _is_strange(folder):
-        train_jobs.remember(folder, crops)
+    former = None if _is_strange(folder) else train_jobs.remember(folder, crops)
     words = [str(crops), str(folder), *(["--preset", preset] if preset else [])]
-    process = train_jobs.start(folder, [*words, *(w for text in assignments for w in ("--set", text))], Path.cwd())
+    words += [word for text in assignments for word in ("--set", text)]
+    try:
+        process = train_jobs.start(folder, words, Path.cwd())
+    except EdgeFacenetError:
+        train_jobs.forget_refused(folder, former)
+        raise
     if as_json:
         return json.dumps({"run": str(folder), "process": process})
     return train_watch.started(folder, process)

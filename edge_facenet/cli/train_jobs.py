@@ -30,19 +30,27 @@ class Job:
     folder: str = doc("folder the training was started in; paths in its configuration are relative to it")
 
 
-def remember(run: Path, crops: Path) -> None:
-    """Note how to go on with `run`, and that it exists. Never in the way of a training: a user's folder may be read-only."""
+def remember(run: Path, crops: Path) -> bytes | None:
+    """Note how to go on with `run`, and that it exists. Never in the way of a training: a user's folder may be read-only.
+
+    Returns:
+        the former note, for `forget_refused`.
+    """
     run.mkdir(parents=True, exist_ok=True)
+    former = (run / "job.json").read_bytes() if (run / "job.json").is_file() else None
     files.write_json(run / "job.json", to_json(Job(str(crops.resolve()), str(Path.cwd()))))
-    try:
+    with contextlib.suppress(EdgeFacenetError):
         files.write_json(_note(run), {"run": str(run.resolve())})
-    except EdgeFacenetError:
+    return former
+
+
+def forget_refused(run: Path, former: bytes | None = None, *, output: bool = False) -> None:
+    """Take back what `remember` (and `start`: `output`) wrote for a training that was refused."""
+    if not run.is_dir():
         return
-
-
-def forget_refused(run: Path, *, output: bool = False) -> None:
-    """Take back what `remember` (and `start`: `output`) wrote for a training that was refused: it left no configuration."""
-    if (run / "config.json").exists() or not run.is_dir():
+    if (run / "config.json").exists():  # a run from before, which goes on as it was begun, if it can
+        if former is not None and _crops_are_there(former):
+            files.write_bytes(run / "job.json", former)
         return
     (run / "job.json").unlink(missing_ok=True)
     if output:
@@ -50,6 +58,15 @@ def forget_refused(run: Path, *, output: bool = False) -> None:
     with contextlib.suppress(OSError, EdgeFacenetError):  # something else is in it; no folder for notes
         _note(run).unlink(missing_ok=True)
         run.rmdir()
+
+
+def _crops_are_there(note: bytes) -> bool:
+    import json
+
+    try:
+        return Path(json.loads(note)["crops"]).exists()
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def known() -> list[Path]:

@@ -154,6 +154,11 @@ def check_template(network: Embedder, cropset: CropSet) -> None:
             f"{network.manifest.file} takes crops of the template {network.manifest.template}; {cropset.path} holds "
             f"{cropset.template}. Prepare the photos again for it."
         )
+    if network.manifest.margin:
+        raise InputError(
+            f"{network.manifest.file} takes crops with a margin of {network.manifest.margin} px; crop sets are measured "
+            "without one, so what is found here would not hold for it."
+        )
 
 
 def carried(network: Embedder, scores: NDArray[np.float64], pairs: Pairs, seed: int) -> tuple[Transfer, ...]:

@@ -308,7 +308,7 @@ def keep_private(path: Path) -> None:
     """Owner-only, also after somebody copied the file carelessly; another owner's file stays as it is."""
     if os.name == "nt":
         return
-    for place in (path, *(path.with_name(path.name + side) for side in SIDES)):
+    for place in (Path(os.path.realpath(path) + side) for side in ("", *SIDES)):
         with contextlib.suppress(OSError):
             if place.stat().st_mode & 0o077:
                 place.chmod(0o600)
@@ -342,7 +342,7 @@ def _damaged(path: Path, what: str) -> str:
 
 
 def _size(path: Path, side: str) -> int:
-    place = path.with_name(path.name + side)
+    place = Path(os.path.realpath(path) + side)  # SQLite puts them beside the file itself, not beside a link to it
     return place.stat().st_size if place.exists() else 0
 
 

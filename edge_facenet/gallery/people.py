@@ -88,6 +88,7 @@ class Enrolled:
     replaced: int = doc("older samples that gave way to another photo of the same source, or to this network's")
     refused: int = doc('samples left out because they were marked as "not this person"')
     embeddings: int = doc("the person's samples now")
+    pictures: int = doc("samples known without a picture that have one now", 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -175,6 +175,18 @@ def crop_of(connection: sqlite3.Connection, vault: Vault, face: Face) -> bytes |
     return None if sealed is None else vault.open(sealed, f"{face.place()};crop")
 
 
+def without_crop(connection: sqlite3.Connection, person: int) -> set[int]:
+    """Ids of somebody's rows that have no picture."""
+    found = connection.execute("SELECT id FROM embeddings WHERE person = ? AND crop IS NULL", (person,))
+    return {_int(number) for (number,) in found}
+
+
+def keep_crop(connection: sqlite3.Connection, vault: Vault, face: Face, crop: bytes) -> None:
+    """Give a row its picture, PNG."""
+    sealed = vault.seal(crop, f"{face.place()};crop")
+    connection.execute("UPDATE embeddings SET crop = ? WHERE id = ?", (sealed, face.id))
+
+
 def raw_rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
     """Every row as it stands, for `face` to open one by one."""
     return connection.execute(f"SELECT {_COLUMNS} FROM embeddings ORDER BY id").fetchall()

@@ -130,7 +130,8 @@ class Session:
         current = [face for face in stored if face.maker == maker]
         outdated = [face for face in stored if face.maker != maker and not face.rejected]
         fresh: list[Sample] = []
-        known, refused = set[int](), 0
+        bare = set() if created else rows.without_crop(self.connection, number)
+        known, refused, pictures = set[int](), 0, 0
         by_photo: dict[str, list[Face | Sample]] = {}
         for face in current:
             by_photo.setdefault(face.photo_sha256, []).append(face)
@@ -139,6 +140,11 @@ class Session:
             twins = [other for other in seen if same(other, sample)]
             refused += any(isinstance(twin, Face) and twin.rejected for twin in twins)
             known |= {twin.id for twin in twins if isinstance(twin, Face)}
+            for twin in twins:
+                if sample.crop is not None and isinstance(twin, Face) and not twin.rejected and twin.id in bare:
+                    rows.keep_crop(self.connection, self.vault, twin, rows.to_png(sample.crop))
+                    bare.remove(twin.id)
+                    pictures += 1
             if not twins:
                 fresh.append(sample)
                 seen.append(sample)
@@ -147,12 +153,12 @@ class Session:
         self.remove([*replaced, *outdated])
         for sample in fresh:
             self.add(sample, number, maker, rejected=False)
-        if fresh or replaced or outdated:
+        if fresh or replaced or outdated or pictures:
             self.touch(number)
         left = len([face for face in current if not face.rejected]) - len(replaced) + len(fresh)
         already = len(samples) - len(fresh) - refused
         gone = len(replaced) + len(outdated)
-        return Enrolled(number, name, created, len(fresh), already, gone, refused, left)
+        return Enrolled(number, name, created, len(fresh), already, gone, refused, left, pictures)
 
     def reject(self, person: int, sample: Sample, maker: Maker) -> Rejected:
         """Remember that a face is not this person."""

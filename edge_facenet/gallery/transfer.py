@@ -45,7 +45,7 @@ class Imported:
     people: int = doc("people who are new here")
     merged: int = doc("people who were here already, by their origin and not by their name")
     added: int = doc("rows added")
-    known: int = doc("rows that were here already")
+    known: int = doc("rows that were here already, or that are not this person by what was said here")
 
 
 def export_gallery(gallery: Gallery, path: Path, *, key: bytes | None = None) -> Exported:
@@ -231,21 +231,23 @@ def _merge(source: Session, target: Session) -> Imported:
         stored: dict[str, list[Face]] = {}
         for face in target.faces(new):
             stored.setdefault(face.photo_sha256, []).append(face)
-        fresh = [
-            face for face in brought if not any(_equal(face, other) for other in stored.get(face.photo_sha256, []))
-        ]
-        known_rows += len(brought) - len(fresh)
-        for face in fresh:
+        for face in brought:
+            twins = [other for other in stored.get(face.photo_sha256, []) if _equal(face, other)]
+            if any(twin.rejected or not face.rejected for twin in twins):  # "not this person" outlives an older backup
+                known_rows += 1
+                continue
+            target.remove(twins)
             crop = rows.crop_of(source.connection, source.vault, face)
             rows.add_face(target.connection, target.vault, dataclasses.replace(face, id=0, person=new), crop)
-        added += len(fresh)
+            added += 1
     if virgin:
         _keep_sequence(source, target)
     return Imported(len(place) - merged, merged, added, known_rows)
 
 
 def _equal(a: Face, b: Face) -> bool:
-    alike = (a.rejected, a.maker, a.photo_sha256, len(a.vector)) == (b.rejected, b.maker, b.photo_sha256, len(b.vector))
+    """Whether two rows are one face of one photo, whatever each says of it."""
+    alike = (a.maker, a.photo_sha256, len(a.vector)) == (b.maker, b.photo_sha256, len(b.vector))
     return alike and (float(a.vector @ b.vector) >= SAME_FACE or a.vector.tobytes() == b.vector.tobytes())
 
 

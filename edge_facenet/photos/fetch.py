@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def _from_wheel(wheel: Path) -> Iterator[bytes]:
                     yield archive.read(info)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {wheel}.") from error
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"Cannot read the wheel {wheel}: {error}. Download it again.") from error
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edge_facenet.errors import PhotoError
 
 MAX_SCANS = 100
 """A progressive photo has about ten scans; each costs a pass over all pixels, so thousands are an attack on time."""
+MAX_SEGMENTS = 10_000
+"""Colour profiles and notes come in pieces of 64 kB: a few hundred are a large photo."""
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+"""The next marker with a length, or the end: in compressed data FF 00 is a byte, FF D0..D7 a restart, FF FF filling."""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_START_OF_SCAN, _ADOBE = 0xDA, 0xEE
+_START_OF_SCAN, _END_OF_PICTURE, _ADOBE = 0xDA, 0xD9, 0xEE
 _CMYK, _YCCK = 0, 2
 
 
@@ -53,8 +58,7 @@ def check_colours(data: bytes) -> None:
     Raises:
         PhotoError: names the colour space.
     """
-    if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
-        raise PhotoError(f"This JPEG has {scans} scans, the limit is {MAX_SCANS}: it is made to take for ever.")
+    _check_scans(data)
     markers = read_markers(data)
     if len(markers.components) != 4:
         return
@@ -65,3 +69,19 @@ def check_colours(data: bytes) -> None:
         raise PhotoError(f"Four-colour JPEG with colour transform {markers.adobe}, neither CMYK nor YCCK. {advice}")
     if markers.adobe == _YCCK and markers.components == tuple(b"CMYK"):
         raise PhotoError(f"CMYK JPEG whose Adobe segment says YCCK: its colours cannot be trusted. {advice}")
+
+
+def _check_scans(data: bytes) -> None:
+    """Of the main picture alone: behind its end cameras append films and other pictures, whose bytes mean nothing here."""
+    position, scans = 2, 0
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None or data[found.start() + 1] == _END_OF_PICTURE:
+            return
+        scans += data[found.start() + 1] == _START_OF_SCAN
+        if scans > MAX_SCANS:
+            raise PhotoError(
+                f"This JPEG has {scans} or more scans, the limit is {MAX_SCANS}: it is made to take for ever."
+            )
+        position = found.end() + max(int.from_bytes(data[found.end() : found.end() + 2], "big"), 2)
+    raise PhotoError(f"This JPEG has {MAX_SEGMENTS} or more segments, the limit: it is made to take for ever.")

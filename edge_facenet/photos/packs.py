@@ -16,6 +16,7 @@ import collections
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes | str:
         return archive.read(name)
     except KeyError:
         return "not in the zip"
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         return f"cannot be taken out of the zip ({error})"
 
 

@@ -181,8 +181,13 @@ class _Run:
         entries = {e.name: e for e in self._listing.entries}
         refused = {r.photo for r in self._listing.refused}
         for name, outcome in self._writer.known.items():
-            gone = name not in entries and name not in refused
-            if gone or (name in entries and outcome.sha256 and self._digest(entries[name]) != outcome.sha256):
+            entry = entries.get(name)
+            if entry is None:
+                stale = name not in refused
+            else:
+                changed = bool(outcome.sha256) and self._digest(entry) != outcome.sha256
+                stale = changed or not self._is_same_person(outcome, entry)
+            if stale:
                 self._writer.restart()
                 return
 

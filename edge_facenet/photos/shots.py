@@ -65,7 +65,12 @@ def label_of(image: Image, label: str) -> str:
 
 def source_of(path: str | Path) -> str:
     """The path under which a gallery remembers a photo: absolute, links not followed, as valid text."""
-    return os.fsencode(os.path.abspath(path)).decode("utf-8", "backslashreplace")
+    return as_source(os.path.abspath(path))
+
+
+def as_source(path: str) -> str:
+    """A path, or a part of one, as valid text."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def several(images: Image | Iterable[Image]) -> Iterable[Image]:

@@ -19,7 +19,7 @@ from keras import ops
 
 from .. import files
 from ..errors import InputError
-from . import views
+from . import runs, views
 from .bank import Bank, Key
 from .course import Batch, Course, Terms
 from .lessons import Lessons, ViewMaker
@@ -61,7 +61,7 @@ def objective(course: Course) -> DistilObjective:
         return crops.cut(np.sort(rng.permutation(rows)[:SAMPLE]), views.SIZE)
 
     teachers = [ArtifactTeacher(path, crops.template) for path in config.distil.teachers]
-    together = faculty(teachers, config.backbone.dimension, course.run / "projection.npy", sample)
+    together = faculty(teachers, config.backbone.dimension, course.run / runs.PROJECTION, sample)
     return DistilObjective(course, rows, together)
 
 
@@ -138,7 +138,7 @@ def _lessons(course: Course, rows: npt.NDArray[np.int64], teacher: Teacher) -> L
         order=f"seed {config.seed}, mix {options.mix:g}",
         dimension=teacher.dimension,
     )
-    bank = Bank(Path(options.bank) if options.bank else course.run / "bank", key)
+    bank = Bank(Path(options.bank) if options.bank else course.run / runs.BANK, key)
     size = config.backbone.size
     lessons = Lessons(plan, size, ViewMaker(course.crops, rows, plan, options.mix), teacher, bank)
     if options.ring:

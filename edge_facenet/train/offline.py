@@ -131,8 +131,10 @@ class OfflineMiner:
         buffer = io.BytesIO()
         np.savez(buffer, triplets=triplets, labels=labels)
         files.write_bytes(self._path(interval), buffer.getvalue())
-        for old in sorted(self._course.run.glob("triplets-*.npz"))[:-_KEEP]:
-            old.unlink(missing_ok=True)
+        wanted = {self._path(kept) for kept in range(interval - _KEEP + 1, interval + 1)}
+        for old in self._course.run.glob("triplets-*.npz"):  # later ones, too: the run went on from an older checkpoint
+            if old not in wanted:
+                old.unlink(missing_ok=True)
 
     def _path(self, interval: int) -> Path:
         return self._course.run / f"triplets-{interval:05d}.npz"

@@ -26,7 +26,10 @@ from .holdout import hold_out
 from .optimisation import rate
 
 _LOCK = ".lock"
-_BEGUN = ("config.json", "split.json", "log.csv", "init_from.json", "projection.npy")
+PROJECTION, _MINED = "projection.npy", "triplets-*.npz"
+_BEGUN = ("config.json", "split.json", "log.csv", "init_from.json", PROJECTION)
+BANK = "bank"
+"""Teachers' answers, by what was asked: a training that begins anew uses them again."""
 JOB, OUTPUT = "job.json", "output.log"
 """What the command line keeps in a run's folder: how to go on with it, and what a detached training said."""
 
@@ -58,8 +61,7 @@ def opened(run: Path) -> Iterator[None]:
 
 def take_back(run: Path) -> None:
     """Remove what a training wrote that was refused before its first step; anything else in the folder stays."""
-    for name in (*_BEGUN, _LOCK):
-        (run / name).unlink(missing_ok=True)
+    _remove(run, *_BEGUN, _LOCK, _MINED, "ring-*.bin")
     with contextlib.suppress(OSError):  # something else is in it
         run.rmdir()
 
@@ -80,7 +82,13 @@ def holder(run: Path) -> int | None:
 
 
 def _strange(run: Path) -> bool:
-    return any(p.name[0] != "." and p.name not in (JOB, OUTPUT) for p in run.iterdir())
+    return any(p.name[0] != "." and p.name not in (JOB, OUTPUT, BANK) for p in run.iterdir())
+
+
+def _remove(run: Path, *patterns: str) -> None:
+    for pattern in patterns:
+        for path in run.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: bool, done: int = 0) -> Split:
@@ -99,7 +107,7 @@ def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: 
         split = _new_split(photos, config.split)
         files.write_json(run / "config.json", to_json(config))
         write_split(run / "split.json", split)
-        (run / "log.csv").unlink(missing_ok=True)
+        _remove(run, "log.csv", PROJECTION, _MINED)  # of other people, teachers or dimensions perhaps
         return split
     before = configs.read(run / "config.json")
     changed = configs.difference(before, config)

@@ -61,6 +61,10 @@ class ArtifactTeacher:
                 f"Teacher {path} was made for faces aligned to {manifest.template}, the crops are aligned to {template}. "
                 "Take another teacher or another crop set."
             )
+        if manifest.margin:
+            raise InputError(
+                f"Teacher {path} takes crops with a margin of {manifest.margin} px, lessons have none. Take another teacher."
+            )
         self.dimension = manifest.dimension
         self.fingerprint = self._embedder.fingerprint
 

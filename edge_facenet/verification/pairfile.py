@@ -96,7 +96,7 @@ def read_pairs(
 
 
 def picture_index(sources: Iterable[str]) -> dict[str, int]:
-    """Row by picture name, for `read_pairs`: the path; the path without suffix and the stem where only one has it.
+    """Row by picture name, for `read_pairs`: the path (of several faces the first, the photo's subject); the path without suffix and the stem where only one has it.
 
     >>> picture_index(["s1/1.pgm", "s2/1.pgm", "Ann/Ann_0001.jpg"])["Ann_0001"]
     2
@@ -106,7 +106,7 @@ def picture_index(sources: Iterable[str]) -> dict[str, int]:
     for row, source in enumerate(sources):
         path = source.replace("\\", "/")
         bare = posixpath.splitext(path)[0]
-        index[path] = row
+        index.setdefault(path, row)  # a photo's subject comes before its other faces
         for name in {bare, posixpath.basename(bare)}:
             shorter.setdefault(name, []).append(row)
     for name, rows in shorter.items():

@@ -46,7 +46,8 @@ def amount(text: str) -> int | None:
     Raises:
         ConfigError: not a number.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)", text.replace("_", "").replace(",", "").strip(), re.IGNORECASE)
+    bare = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.replace("_", "").strip())  # 1,500,000; but 1,5G is not 15G
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)", bare, re.IGNORECASE)
     if not found:
         raise ConfigError(f'A limit is a number with or without K, M, G, as in "250M" or "1.5G"; found {text!r}.')
     return round(float(found[1]) * _UNITS[found[2].upper()]) or None

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import tiny
 from faces_world import Done, face, needs_models, photo, save, scene
 
+from edge_facenet.cli import pruning
 from edge_facenet.errors import CameraLost
 
 Call = Callable[..., Done]
@@ -139,6 +141,60 @@ def test_two_photos_that_change_places_and_one_that_goes(call: Call, gallery: Pa
     pruned = call("enroll", "--from", family, "--prune", "--gallery", gallery, "--json").lines[0]
     assert (pruned["pruned"], pruned["gone"], pruned["embeddings"]) == (1, [], 1)
     assert "1 unchanged; 1 photo in all" in call("enroll", "--from", family, "--gallery", gallery).out
+
+
+def test_pruning_forgets_who_is_no_longer_in_the_folder(call: Call, gallery: Path, family: Path) -> None:
+    call("enroll", "--from", family, "--gallery", gallery)
+    before = call("gallery", "list", "--gallery", gallery).out
+    shutil.rmtree(family / "Zoë Ś")
+    for path in sorted((family / "Bob 😀").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (family / "Bob 😀" / "note.txt").write_text("gone to Rome")
+    told = call("enroll", "--from", family, "--gallery", gallery)
+    assert told.out.count("no longer in the folder (--prune forgets them)") == 2
+    assert call("gallery", "list", "--gallery", gallery).out == before
+    done = call("enroll", "--from", family, "--prune", "--gallery", gallery, "--json")
+    assert done.code == 0 and {row["name"]: row["forgotten"] for row in done.lines} == {"Bob 😀": True, "Zoë Ś": True}
+    assert "Zoë" not in call("gallery", "list", "--gallery", gallery).out
+    assert "Zoë Ś".encode() not in gallery.read_bytes()
+
+
+def test_pruning_goes_on_beside_a_photo_that_is_refused(call: Call, gallery: Path, family: Path) -> None:
+    call("enroll", "--from", family, "--gallery", gallery)
+    (family / "Bob 😀" / "1.pgm").unlink()
+    save(scene(), family / "Bob 😀" / "grey.png")
+    done = call("enroll", "--from", family, "--prune", "--gallery", gallery, "--json")
+    bob = next(row for row in done.lines if row["name"] == "Bob 😀")
+    assert done.code == 3 and "no face found" in bob["error"]
+    assert (bob["pruned"], bob["forgotten"], bob["embeddings"]) == (1, False, 1)
+
+
+def test_a_folder_that_cannot_be_read_is_no_reason_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recognizer:
+        """Ada alone, from family/Ada."""
+
+        def __init__(self) -> None:
+            self.gallery = self
+
+        def people(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(id=1)]
+
+        def photos_of(self, person: int) -> set[tuple[str, str]]:
+            return {(str(tmp_path / "Ada" / "1.jpg"), "hash")}
+
+    (tmp_path / "Ada").mkdir()
+    assert pruning.departed(Recognizer(), tmp_path, {"Bob"}) == [1]  # type: ignore[arg-type]
+    assert pruning.departed(Recognizer(), tmp_path, {"Ada"}) == []  # type: ignore[arg-type]
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert pruning.departed(Recognizer(), tmp_path, {"Bob"}) == []  # type: ignore[arg-type]
+
+
+def test_crops_are_kept_of_photos_that_were_enrolled_without(call: Call, gallery: Path, family: Path) -> None:
+    call("enroll", "--from", family, "--gallery", gallery)
+    again = call("enroll", "--from", family, "--keep-crops", "--gallery", gallery)
+    assert "2 unchanged, 2 given a picture; 2 photos in all" in again.out
+    third = call("enroll", "--from", family, "--keep-crops", "--gallery", gallery)
+    assert "given a picture" not in third.out
 
 
 def test_one_bad_photo_of_one_person(call: Call, gallery: Path, family: Path) -> None:

@@ -119,7 +119,7 @@ def test_amounts() -> None:
         7,
         None,
     ]
-    for text in ("", "-1", "1T", "1.5.5G", "nan"):
+    for text in ("", "-1", "1T", "1.5.5G", "nan", "1,5G", "1,50"):
         with pytest.raises(ConfigError):
             tables.amount(text)
 

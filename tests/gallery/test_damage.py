@@ -128,6 +128,19 @@ def test_a_log_left_by_a_kill_is_taken_in(tmp_path: Path) -> None:
     assert len(Gallery.open(tmp_path / "h.db", MAKER)) == len(gallery) == 3
 
 
+def test_a_gallery_behind_a_link_has_its_log_beside_the_file_itself(tmp_path: Path) -> None:
+    """Before the first checkpoint the file alone is shorter than it says; its pages are in the log."""
+    (tmp_path / "usb").mkdir()
+    (tmp_path / "g.db").symlink_to(tmp_path / "usb" / "people.db")
+    with pytest.raises(InputError, match="Plug its disk in"):
+        Gallery.open(tmp_path / "g.db", MAKER)
+    gallery = filled(tmp_path / "usb" / "people.db", people=40)
+    assert (tmp_path / "usb" / "people.db-wal").stat().st_size
+    (tmp_path / "usb" / "people.db-wal").chmod(0o644)
+    assert len(Gallery.open(tmp_path / "g.db", MAKER)) == len(gallery) == 40
+    assert (tmp_path / "usb" / "people.db-wal").stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_schema_that_never_was(tmp_path: Path, version: int) -> None:
     path = closed(filled(tmp_path / "g.db"))

@@ -130,10 +130,13 @@ def test_c133_back_up_and_restore(line: Line, tmp_path: Path) -> None:
     new = tmp_path / "new.db"
     assert line("import", tmp_path / "sealed", "--gallery", new, "--sealed-with", other)[0] == 3
     assert line("import", tmp_path / "sealed", "--gallery", new)[0] == 3
-    assert line("import", tmp_path / "sealed", "--gallery", new, "--sealed-with", key)[1].startswith("3 new people")
+    out = line("import", tmp_path / "sealed", "--gallery", new, "--sealed-with", key)[1]
+    assert out.startswith("3 new people") and "The backup is encrypted, this gallery is not" in out
     assert json.loads(line("import", tmp_path / "plain", "--gallery", new, "--json")[1])["merged"] == 3
     encrypted = tmp_path / "enc.db"  # a plain backup into a new, encrypted gallery
-    assert line("import", tmp_path / "plain", "--gallery", encrypted, "--key-file", key, "--plain")[0] == 0
+    code, out, _ = line("import", tmp_path / "plain", "--gallery", encrypted, "--key-file", key, "--plain")
+    assert code == 0 and "is not:" not in out
+    assert "is not:" not in line("import", tmp_path / "sealed", "--gallery", encrypted, "--key-file", key)[1]
     assert line("list", "--gallery", encrypted)[0] == 3
     assert "3 people" in line("list", "--gallery", encrypted, "--key-file", key)[1]
     line("export", tmp_path / "kept", "--gallery", encrypted, "--key-file", key)  # stays under its key

@@ -257,6 +257,15 @@ def test_c126_not_this_person_is_kept(tmp_path: Path) -> None:
     assert gallery.enroll("P0", [face]).added == 1
 
 
+def test_a_photo_enrolled_before_is_given_its_picture_later(tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db", people=1)
+    before = [row.id for row in gallery.samples(1)]
+    done = gallery.enroll("P0", [sample(0, crop=True), sample(7, crop=True)])
+    assert (done.added, done.known, done.replaced, done.pictures) == (1, 1, 0, 1)
+    assert gallery.people()[0].crops == 2 and [row.id for row in gallery.samples(1)][:2] == before
+    assert gallery.enroll("P0", [sample(0, crop=True)]).pictures == 0
+
+
 def test_rejecting_an_enrolled_face_withdraws_it(tmp_path: Path) -> None:
     gallery = filled(tmp_path / "g.db", people=1)
     assert gallery.reject(1, sample(0)).withdrawn == 1

@@ -65,6 +65,20 @@ def test_importing_twice_adds_nobody_twice(tmp_path: Path) -> None:
     assert [(p.id, p.name, p.embeddings) for p in gallery.people()] == [(1, "P0", 3), (2, "P1", 2), (4, "P2", 2)]
 
 
+def test_not_this_person_outlives_an_older_backup_and_comes_with_a_newer_one(tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db", people=2)
+    old = export_gallery(gallery, tmp_path / "old").path
+    gallery.reject(1, sample(1))
+    came = import_gallery(gallery, old)
+    assert (came.added, came.known) == (0, 4)
+    assert [row.rejected for row in gallery.samples(1)] == [False, True]
+    other = Gallery.open(tmp_path / "other.db", MAKER)
+    import_gallery(other, old)
+    came = import_gallery(other, export_gallery(gallery, tmp_path / "new").path)
+    assert (came.added, came.known) == (1, 3)
+    assert [row.rejected for row in other.samples(1)] == [False, True]
+
+
 def test_people_of_one_name_from_two_galleries_stay_two(tmp_path: Path) -> None:
     one, two = filled(tmp_path / "a.db", people=2), Gallery.open(tmp_path / "b.db", MAKER)
     two.enroll("P0", [sample(9)])

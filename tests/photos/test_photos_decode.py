@@ -205,6 +205,28 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
         decode(data[:at] + scan * 1000 + data[at:])
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_cameras_append_to_a_jpeg_is_no_scan(progressive: bool) -> None:
+    """Motion photos carry a film behind the picture's end, in which two bytes look like a scan now and then."""
+    data = encoded(scene(), "JPEG", progressive=progressive)
+    assert np.array_equal(decode(data + b"\xff\xda" * 5000).pixels, decode(data).pixels)
+
+
+def test_an_end_inside_a_segment_hides_no_scans() -> None:
+    data = encoded(scene(), "JPEG", progressive=True)
+    at = data.index(b"\xff\xda")
+    scan = data[at : data.index(b"\xff", at + 20)]
+    note = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
+    with pytest.raises(PhotoError, match="scans, the limit is 100"):
+        decode(data[:2] + note + data[2:at] + scan * 1000 + data[at:])
+
+
+def test_a_jpeg_of_nothing_but_segments_is_refused() -> None:
+    data = encoded(scene(), "JPEG")
+    with pytest.raises(PhotoError, match="10000 or more segments"):
+        decode(data[:2] + b"\xff\xfe\x00\x02" * 10_000 + data[2:])
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     frames = [Image.fromarray(np.full((20, 20, 3), v, np.uint8)) for v in (200, 10, 100)]

@@ -481,6 +481,20 @@ def test_photos_that_change_while_a_run_is_interrupted(tmp_path: Path) -> None:
     assert everything(run(photos, out).crops.path) == everything(run(photos, tmp_path / "fresh").crops.path)
 
 
+def test_a_name_put_right_while_a_run_is_interrupted(tmp_path: Path) -> None:
+    photos, out, listing = people(tmp_path / "in"), tmp_path / "out", tmp_path / "list.csv"
+    names = sorted(str(path) for path in photos.rglob("*.jpg"))
+
+    def write(first: str) -> None:
+        listing.write_text("path,identity\n" + "".join(f"{n},{'bob' if k else first}\n" for k, n in enumerate(names)))
+
+    write("ann")
+    with pytest.raises(KeyboardInterrupt):
+        prepare([listing], out, finder=_Stops(4))  # type: ignore[arg-type]
+    write("eve")
+    assert {row.identity for row in run(listing, out).crops.rows} == {"bob", "eve"}
+
+
 @pytest.mark.parametrize("step", range(7))
 def test_the_last_move_is_finished_by_the_next_run(tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill between any two renames of sealing: the older crop set is replaced whole, later or now."""

@@ -109,6 +109,20 @@ def test_a_teacher_of_other_alignment_is_refused(tmp_path: Path) -> None:
         ArtifactTeacher(tiny.artifact(tmp_path), "other-template")
 
 
+def test_a_teacher_that_wants_a_margin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "foreign.onnx").write_bytes(tiny.onnx_graph())
+    manifest = {
+        "file": "foreign.onnx",
+        "pixels": {"size": 112, "layout": "NCHW"},
+        "template": "arcface-112",
+        "dimension": 128,
+        "margin": 8,
+    }
+    (tmp_path / "foreign.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="a margin of 8 px, lessons have none"):
+        ArtifactTeacher(tmp_path / "foreign.json", "arcface-112")
+
+
 def test_a_missing_teacher_is_said(tmp_path: Path) -> None:
     with pytest.raises(ManifestError):
         ArtifactTeacher(tmp_path / "nobody.json", "arcface-112")

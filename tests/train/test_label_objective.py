@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,22 @@ def test_triplets_that_are_gone_are_missed(run: Path, eight_people: CropSet) -> 
         path.unlink()
     with pytest.raises(InputError, match=r"triplets-00001.npz is gone: step 5 needs the triplets mined at step 3"):
         trainer.train(eight_people, run, tiny(8, *OFFLINE))
+
+
+def test_offline_mining_goes_on_from_an_older_checkpoint(run: Path, eight_people: CropSet) -> None:
+    """The triplets of later steps are there still; the ones just mined are those that stay."""
+    settings = (*OFFLINE, "save_every=2")
+    whole = run.with_name("whole")
+    trainer.train(eight_people, whole, tiny(8, *settings))
+    trainer.train(eight_people, run, tiny(8, *settings))
+    shutil.rmtree(run / "step-0000008")
+    for number in (7, 8):
+        shutil.copy(run / "triplets-00001.npz", run / f"triplets-0000{number}.npz")
+    (run / "triplets-00002.npz").unlink()
+    trainer.train(eight_people, run, tiny(8, *settings))
+    assert [path.name for path in sorted(run.glob("triplets-*.npz"))] == ["triplets-00001.npz", "triplets-00002.npz"]
+    one, two = arrays(run / "step-0000008"), arrays(whole / "step-0000008")
+    assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.parametrize(

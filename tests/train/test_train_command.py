@@ -74,6 +74,17 @@ def test_a_refused_training_leaves_a_user_s_files(
     assert [path.name for path in run.iterdir()] == [".notes"]
 
 
+def test_a_refused_training_leaves_how_to_go_on_with_a_run(
+    capsys: pytest.CaptureFixture[str], eight_people: CropSet, preset: Path
+) -> None:
+    run = preset.parent / "run"
+    assert _typed(capsys, eight_people.path, run, "--preset", preset)[0] == 0
+    job = (run / "job.json").read_bytes()
+    (preset.parent / "other").mkdir()
+    assert _typed(capsys, preset.parent / "other", run)[0] == 3
+    assert (run / "job.json").read_bytes() == job
+
+
 def test_help_names_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (("--help",), ("run", "--help")):
         out = _typed(capsys, *words)[1]

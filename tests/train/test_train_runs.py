@@ -30,8 +30,24 @@ def test_a_run_goes_on_only_as_it_was_begun(run: Path) -> None:
 
 def test_without_a_checkpoint_a_run_is_begun_anew(run: Path) -> None:
     _begin(run, TrainConfig(10))
+    for name in ("projection.npy", "triplets-00003.npz"):
+        (run / name).write_bytes(b"of other teachers and people")
     _begin(run, TrainConfig(20))
     assert config.read(run / "config.json").steps == 20
+    assert sorted(path.name for path in run.iterdir()) == ["config.json", "split.json"]
+
+
+def test_a_refused_training_leaves_its_folder_free_for_the_next(run: Path) -> None:
+    """The teachers' answers may stay; what is large and soon made again goes."""
+    with runs.opened(run):
+        _begin(run, TrainConfig(10))
+        for name in ("ring-80-0123456789ab.bin", "projection.npy", "triplets-00000.npz"):
+            (run / name).write_bytes(b"x")
+        (run / "bank").mkdir()
+        runs.take_back(run)
+    assert [path.name for path in run.iterdir()] == ["bank"]
+    with runs.opened(run):
+        _begin(run, TrainConfig(10))
 
 
 def test_c022_labels_go_by_name(run: Path) -> None:

@@ -320,3 +320,7 @@ def test_lfw_view_2_is_read_whole(shared: Path) -> None:
     for gone in (names[0], names[-1]):  # one picture is enough to withhold the result
         with pytest.raises(InputError, match="of 6,000 pairs found, first missing"):
             read_pairs(folder / "pairs.txt", picture_index(n for n in names if n != gone))
+
+
+def test_of_a_photo_with_several_faces_the_first_is_its_subject() -> None:
+    assert picture_index(["g/a.jpg", "g/a.jpg", "g/b.jpg"]) == {"g/a.jpg": 0, "g/b.jpg": 2, "g/b": 2, "b": 2}

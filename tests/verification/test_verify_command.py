@@ -40,7 +40,11 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def network(
-    folder: Path, kind: str = "good", thresholds: Thresholds | None = None, template: str = "arcface-112"
+    folder: Path,
+    kind: str = "good",
+    thresholds: Thresholds | None = None,
+    template: str = "arcface-112",
+    margin: int = 0,
 ) -> Path:
     """An artifact: pixels times a matrix. "zero" gives zeros, "constant" one vector, "nan" what it says."""
     rng = np.random.default_rng(1)
@@ -61,6 +65,7 @@ def network(
         file="model.onnx",
         pixels=PixelSpec(size=SIDE, layout="NCHW"),
         template=template,
+        margin=margin,
         dimension=32,
         name=kind,
         family="matrix",
@@ -396,3 +401,4 @@ def test_crops_of_another_template_and_a_split_of_others_are_refused(
     run(capsys, [network(tmp_path), tmp_path / "nowhere"], code=3)
     _, err = run(capsys, [network(tmp_path, template="other-96"), crops], code=3)
     assert "template other-96" in err
+    assert "with a margin of 8 px" in run(capsys, [network(tmp_path, margin=8), crops], code=3)[1]
