@@ -30,7 +30,8 @@ def command(
     new: Annotated[bool, typer.Option("--new", help="Somebody new, though the name is taken.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Enroll the others when a photo is refused.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="With --from: forget photos that are no longer in the folder.")
+        bool,
+        typer.Option("--prune", help="With --from: forget photos that are no longer there, and who has none left."),
     ] = False,
     keep_crops: Annotated[
         bool, typer.Option("--keep-crops", help="Keep each face as a small picture, for a later change of model.")
