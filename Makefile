@@ -74,7 +74,7 @@ test-pi: models
 	bash tests/pi/build.sh build/pi $(BIN)/python
 	EDGE_FACENET_PI=build/pi $(BIN)/python -m pytest tests/pi -n $(JOBS) --dist loadfile --timeout 1800 --durations 8
 
-test-lowest:
+test-lowest: $(STAMP)
 	bash tests/core_install.sh $(PYTHON) $(BIN)/python lowest
 
 # Kotlin on the JVM, the app under Robolectric, an APK: Maven does it, from the released models and those of `make models`.

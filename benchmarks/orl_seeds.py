@@ -108,15 +108,18 @@ def _trained(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     work, threads, preset = options.work, options.threads, options.preset
     run, cost = work / f"run-{seed}", work / f"cost-{seed}.json"
     if (run / f"step-{presets.load(preset).config.steps:07d}").exists():
-        return {"seed": seed, "cpu_seconds": json.loads(cost.read_text()), "threads": threads}
+        spent = json.loads(cost.read_text()) if cost.exists() else None  # killed before it was noted
+        return {"seed": seed, "cpu_seconds": spent, "threads": threads}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     settings = ["--set", f"seed={seed}", "--set", f"threads={threads}"]
-    _command("train", str(work / "crops"), str(run), "--preset", preset, *settings)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     earlier = json.loads(cost.read_text()) if cost.exists() else 0.0
-    spent = earlier + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    files.write_json(cost, round(spent, 1))
-    return {"seed": seed, "cpu_seconds": round(spent, 1), "threads": threads}
+    try:
+        _command("train", str(work / "crops"), str(run), "--preset", preset, *settings)
+    finally:  # also when it failed or was stopped: the next start goes on with this run
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = round(earlier + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1)
+        files.write_json(cost, spent)
+    return {"seed": seed, "cpu_seconds": spent, "threads": threads}
 
 
 def _exported(work: Path, seed: int, crops: Path) -> dict[str, Path]:

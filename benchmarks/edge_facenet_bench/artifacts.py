@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_facenet import files, manifest
-from edge_facenet.errors import ManifestError
+from edge_facenet.errors import ConfigError, ManifestError
 
 from .lanes import lanes_of
 from .measure import Entry
@@ -20,9 +20,18 @@ def entries(paths: Iterable[Path], lanes: tuple[str, ...] = ()) -> list[Entry]:
 
     Raises:
         ManifestError: damaged, foreign, or nothing found.
+        ConfigError: two of one name, whose records would be one file.
     """
     found: list[Entry] = []
-    for path in dict.fromkeys(one for given in paths for one in find(given)):
+    places = list(dict.fromkeys(one for given in paths for one in find(given)))
+    by_name: dict[str, Path] = {}
+    for path in places:
+        if (other := by_name.setdefault(path.stem, path)) is not path:
+            raise ConfigError(
+                f"{other} and {path} have one name, and records go by name. Measure one after the other into two folders "
+                "(--out), or copy one folder and give its manifest another name."
+            )
+    for path in places:
         described, suffix = describe(path)
         found.extend(Entry(path, described, lane) for lane in lanes_of(Path(f"model{suffix}"), lanes))
     return found

@@ -88,7 +88,7 @@ def _plan(seconds: float, quick: bool) -> Plan:
     from .timing import Plan
 
     if quick:
-        return Plan(seconds=seconds / 5, paced_seconds=0.8)
+        return Plan(seconds=seconds / 5, paced_seconds=0.8, patience=max(60.0, 0.4 * seconds))
     return Plan(seconds=seconds, paced_seconds=2 / 3 * seconds, patience=max(60.0, 2 * seconds))
 
 

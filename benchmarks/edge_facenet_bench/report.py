@@ -69,6 +69,7 @@ class Ratio:
     artifact: str = doc("name of the manifest")
     reference: str = doc("name of the fp32 manifest")
     lane: str = doc("the lane of both")
+    machine: str = doc("processor both ran on")
     median: float = doc("median of the rounds' ratios of medians; below 1 is faster")
     low: float = doc("lowest round")
     high: float = doc("highest round")
@@ -268,6 +269,7 @@ def _ratio(one: Record, base: Record) -> Ratio | None:
         artifact=one.artifact.name,
         reference=base.artifact.name,
         lane=one.label,
+        machine=one.machine.cpu,
         median=median,
         low=low,
         high=high,

@@ -16,6 +16,7 @@ from edge_facenet.errors import InputError, OutputError
 from edge_facenet.schema import doc
 
 from . import record as records
+from . import run as runs_module
 from .judge import status_of, timing_faults
 from .machine import emulation
 from .record import Record
@@ -52,7 +53,13 @@ def take(paths: Sequence[Path], out: Path) -> Taken:
         InputError: not a record, damaged, of a newer schema, or with a name that fits no file.
         OutputError: another record of the same run and lane is there already, or the place cannot be written.
     """
-    found = [one for path in _files(paths) for one in _read(path)]
+    places = _files(paths)
+    about = [runs_module.read(path) for path in places if path.name == runs_module.NAME]
+    found = [one for path in places if path.name != runs_module.NAME for one in _read(path)]
+    if not found:
+        raise InputError(
+            f"There is no record in {', '.join(map(str, paths))}. Give the files beside {runs_module.NAME}, too."
+        )
     judged = [_judged(one) for one in found]
     missing: dict[Path, Record] = {}
     for one in judged:
@@ -66,6 +73,10 @@ def take(paths: Sequence[Path], out: Path) -> Taken:
             )
     for place, one in missing.items():
         records.write(place.parent, one)
+    for run in about:  # faces, baselines and gaps of records from another machine
+        folder = out / RECORDS / run.run
+        if _NAME.fullmatch(run.run) and folder.is_dir() and not (folder / runs_module.NAME).exists():
+            runs_module.write(folder, run)
     doubted = sum(before.valid and not after.valid for before, after in zip(found, judged, strict=True))
     runs, machines = (dict.fromkeys(name) for name in zip(*((one.run, one.machine.cpu) for one in judged), strict=True))
     return Taken(len(missing), len(judged) - len(missing), doubted, tuple(runs), tuple(machines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparable import comparable
+from .comparable import comparable, one_machine
 from .faces import Data
 from .machine import Machine
 from .record import Accuracy
@@ -127,7 +127,7 @@ def recipes(report: Report) -> list[tuple[bool, tuple[str, ...]]]:
         rounds = f"{found.low:.2f} to {found.high:.2f} ({found.rounds})"
         cells = (
             found.artifact,
-            found.lane,
+            f"{found.lane}, {found.machine}" if len(report.machines) > 1 else found.lane,
             f"{found.median:.2f}",
             faster(found),
             rounds,
@@ -161,20 +161,31 @@ def headline(report: Report) -> str:
     One point is what a recipe may cost; one-thread lanes go first. What has none may be the faster one:
     then it is named.
     """
-    rows = [row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None]
+    rows = one_machine([row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None])
     known = [(row, row.accuracy) for row in rows if row.accuracy is not None]
     if not rows:
         return "No lane gave a figure that can be trusted; each row says why."
     if not known:
         best = min(rows, key=_latency)
-        return f"Fastest: {model(best)} on {best.lane}, {_pace(best)}, {megabytes(best.bytes)}."
+        return f"Fastest: {model(best)} on {best.lane}{_where(report, best)}, {_pace(best)}, {megabytes(best.bytes)}."
     top = max(found.accuracy for _, found in known)
     equal = [row for row, found in known if found.accuracy >= top - 1]
     best = min([row for row in equal if row.threads == 1] or equal, key=_latency)
     return (
-        f"{model(best)}: {percent(best.accuracy)} of pairs decided rightly on people never seen before, "
-        f"{_pace(best)} on {best.lane}, {megabytes(best.bytes)}.{not_compared(report)}"
+        f"{model(best)}: {percent(best.accuracy)} of pairs decided rightly on {whom(report)}, "
+        f"{_pace(best)} on {best.lane}{_where(report, best)}, {megabytes(best.bytes)}.{not_compared(report)}"
     )
+
+
+def whom(report: Report) -> str:
+    """Whose pairs: without a split nobody knows whether the network was trained on them."""
+    if report.data is not None and not report.data.test:
+        return "all labelled people (whether it was trained on them is unknown)"
+    return "people never seen before"
+
+
+def _where(report: Report, row: Row) -> str:
+    return f" of {row.machine}" if len(report.machines) > 1 else ""
 
 
 def not_compared(report: Report) -> str:
@@ -270,7 +281,11 @@ def plain(report: Report) -> list[str]:
     lines = [
         f"{'artifact':{width}}  {'lane':{lane}}  {'accuracy':>18}  {'paced':>8}  {'p50':>8}  {'p90':>8}  {'p99':>8}  {'size':>8}"
     ]
+    shown = ""
     for row in report.rows:
+        if len(report.machines) > 1 and row.machine != shown:
+            lines += [f"on {row.machine}:"]
+        shown = row.machine
         start = f"{row.artifact:{width}}  {row.lane:{lane}}"
         if row.status != "timed" or row.burst is None:
             lines.append(f"{start}  {'compared, not timed' if row.status == 'parity' else 'not run'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench_world import QUICK, artifact, people, split, vulkan
 from edge_facenet_bench import baselines
 from edge_facenet_bench.artifacts import entries, find
 from edge_facenet_bench.campaign import Campaign
+from edge_facenet_bench.cli import _plan
 from edge_facenet_bench.faces import Faces
 from edge_facenet_bench.lanes import Lane, cores, lanes_of
 from edge_facenet_bench.publish import publish
@@ -200,6 +202,18 @@ def test_a_folder_stands_for_its_manifests_and_nothing_else(world: Path, tmp_pat
     assert [path.name for path in find(world / "models")] == ["tiny-fp32.json", "tiny-int8.json", "tiny-onnx.json"]
     with pytest.raises(ManifestError, match="holds no artifact"):
         find(tmp_path)
+
+
+def test_two_files_of_one_name_are_refused_before_the_time_is_spent(world: Path, tmp_path: Path) -> None:
+    """Their records would be one file, and the second would take the first one's place."""
+    shutil.copytree(world / "models", tmp_path / "new")
+    with pytest.raises(ConfigError, match="have one name, and records go by name"):
+        entries([world / "models" / "tiny-int8.json", tmp_path / "new"])
+    assert len({entry.path for entry in entries([world / "models", world / "models" / "tiny-int8.json"])}) == 3
+
+
+def test_a_quick_look_may_be_long() -> None:
+    assert _plan(400.0, quick=True).patience == 160.0
 
 
 def test_no_lane_at_all_is_refused(tmp_path: Path) -> None:

@@ -73,6 +73,28 @@ def test_one_record_and_a_folder_of_files(tmp_path: Path) -> None:
     assert (done.records, done.known, done.doubted) == (3, 1, 0)
 
 
+def test_the_folder_that_bench_wrote_on_another_machine(tmp_path: Path) -> None:
+    made = json.loads(SHARED.read_text())
+    there = tmp_path / "there" / made[0]["run"]
+    there.mkdir(parents=True)
+    for number, one in enumerate(made):
+        (there / f"{number}.json").write_text(json.dumps(one))
+    about = {
+        "schema": 1,
+        "run": made[0]["run"],
+        "date": made[0]["date"],
+        "version": "0.1.0",
+        "notes": ["measured there"],
+    }
+    (there / "run.json").write_text(json.dumps(about))
+    assert take([there], tmp_path / "out").records == len(made)
+    records, runs = load(tmp_path / "out")
+    assert len(records) == len(made) and [run.notes for run in runs] == [("measured there",)]
+    assert take(sorted(there.glob("*.json")), tmp_path / "out").known == len(made)
+    with pytest.raises(InputError, match="There is no record in"):
+        take([there / "run.json"], tmp_path / "out")
+
+
 def test_the_newest_file_of_the_android_build(repo: Path, tmp_path: Path) -> None:
     found = sorted((repo / "android_demo/app/target/records").glob("*.json"))
     if not found:

@@ -187,6 +187,40 @@ def test_accuracy_on_other_faces_is_not_shown_beside(built: report.Report) -> No
     assert row.accuracy is None and "measured on other faces" in row.notes[-1]
 
 
+def test_milliseconds_of_two_machines_are_never_held_against_each_other() -> None:
+    here = records()
+    pi = [
+        dataclasses.replace(
+            one, machine=dataclasses.replace(one.machine, cpu="Raspberry Pi 5"), date="2099-01-01", run="R9"
+        )
+        for one in here
+    ]
+    fp32_alone = [one for one in pi if one.artifact.recipe == "fp32"]
+    both = report.build([*here, *fp32_alone], [facts()])
+    shown = comparable.comparable(both)
+    assert (shown.machine, [row.artifact for row in shown.rows]) == ("Raspberry Pi 5", ["orl-fp32"])
+    assert shown.missing == ("orl-int8",)
+    assert "of Raspberry Pi 5, " in words.headline(both) and words.headline(both).startswith("orl fp32")
+    assert " on 2099-01-01: Raspberry Pi 5." in markdown.fragment(both)
+    lines = words.plain(both)
+    own = here[0].machine.cpu
+    assert sorted(line for line in lines if line.startswith("on ")) == sorted([f"on {own}:", "on Raspberry Pi 5:"])
+    assert f"### {own}" in markdown.render(both) and "### Raspberry Pi 5" in markdown.render(both)
+    assert all(own in cells[1] for _, cells in words.recipes(both))
+    assert "### " not in markdown.render(report.build(here, [facts()]))
+
+
+def test_without_a_split_nobody_is_called_unseen() -> None:
+    run = facts()
+    assert run.data is not None
+    data = dataclasses.replace(run.data, part="all labelled identities", train=(), calibrate=(), test=())
+    unsplit = report.build(records(), [dataclasses.replace(run, data=data)])
+    said = (words.headline(unsplit), markdown.fragment(unsplit))
+    assert not [text for text in said if "never" in text or "unseen" in text]
+    assert "all labelled people (whether it was trained on them is unknown)" in said[0]
+    assert "nobody knows whether it was trained on them" in said[1]
+
+
 def test_the_headline_takes_no_invalid_row(built: report.Report) -> None:
     assert "orl int8" in words.headline(built) and "1 thread" in words.headline(built)
     bad = [dataclasses.replace(one, valid=False, reasons=("hot",)) for one in records()]

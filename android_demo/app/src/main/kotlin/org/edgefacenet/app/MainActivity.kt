@@ -89,6 +89,7 @@ class MainActivity : Activity(), CameraHost {
         desk.enrol.state.leave(this)
         desk.enrol.notice.leave(this)
         desk.people.notice.leave(this)
+        if (isFinishing) desk.bench.stop() // nobody would see its end
         super.onDestroy()
     }
 
@@ -154,7 +155,7 @@ class MainActivity : Activity(), CameraHost {
         Tab.CAMERA -> CameraScreen(content, this, desk.camera, desk.enrol)
         Tab.COMPARE -> CompareScreen(content, desk.compare) { pick(COMPARE + it, several = false) }
         Tab.PEOPLE -> PeopleScreen(content, desk.people, desk.enrol) { pick(ENROL, several = true) }
-        Tab.BENCH -> BenchScreen(content, desk.bench, handOver::share) { handOver.save(it, RECORD) }
+        Tab.BENCH -> BenchScreen(content, desk.bench, handOver::share, { handOver.save(it, RECORD) }, ::isChangingConfigurations)
         Tab.ABOUT -> AboutScreen(content, About.sections(session.networks), parts.settings)
     }
 

@@ -81,6 +81,17 @@ class BenchPresenterTest {
     }
 
     @Test
+    fun `left while it measures, its figures are not to be trusted`() {
+        var bench: BenchPresenter? = null
+        bench = presenter(cpu = { model, options -> BytedecoGraph.open(model, options).also { bench!!.leave() } })
+        bench.refresh()
+        bench.leave() // before it runs it spoils nothing
+        bench.start()
+        val spoilt = bench.state.value.record!!.readText()
+        assertTrue("the page was left while it measured" in spoilt && "\"valid\": true" !in spoilt)
+    }
+
+    @Test
     fun `storage that cannot be written is said, and measuring again is possible`() {
         File(folder.root, "records").writeText("a file where the folder should be")
         val bench = presenter()

@@ -171,6 +171,16 @@ class CameraPresenterTest {
     }
 
     @Test
+    fun `a tap while somebody is being enrolled takes one more picture and loses nothing`() {
+        camera.permission(granted = true, refused = false)
+        cameras.show(Lab.scene("one"))
+        camera.tap(0)
+        enrol.rename("Ada")
+        camera.tap(0)
+        assertEquals("Ada" to 2, enrol.state.value!!.let { it.name to it.takes.size })
+    }
+
+    @Test
     fun `with the gallery of another model faces stay unknown and the reason is said`() {
         File(folder.root, "gallery.json").writeText("{\"format\": \"something else\"}")
         session = Session(Lab.networks, File(folder.root, "gallery.json"))

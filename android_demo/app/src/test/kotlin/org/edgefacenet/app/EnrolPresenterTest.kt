@@ -8,6 +8,7 @@ import org.edgefacenet.app.enrol.Take
 import org.edgefacenet.app.parts.Seen
 import org.edgefacenet.app.parts.Session
 import org.edgefacenet.app.parts.Words
+import org.edgefacenet.app.parts.Work
 import org.edgefacenet.core.RgbImage
 import org.edgefacenet.core.Sample
 import org.junit.Assert.assertArrayEquals
@@ -183,6 +184,44 @@ class EnrolPresenterTest {
         assertEquals("of the file, so that it is known again", 64, state.takes[0].sample.photoSha256.length)
         enrol.cancel()
         assertNull(enrol.state.value)
+    }
+
+    @Test
+    fun `photos that are still looked at - no saving without them, and none in another enrolment`() {
+        val jobs = ArrayDeque<Runnable>()
+        val later = Work({ jobs += it }, { it.run() })
+        val photos = PhotoEnrol(later, FolderPictures, { session }, enrol)
+        photos.add(listOf("1-1", "1-2", "no-picture"))
+        enrol.rename("Alex")
+        jobs.removeFirst().run()
+        assertEquals(1, state.takes.size)
+        assertFalse("two photos are still to come", state.canSave)
+        assertEquals(Words.plural(R.plurals.enrol_reading, 2), state.hint)
+        enrol.cancel()
+        enrol.begin(seen("9-1"))
+        jobs.removeFirst().run()
+        assertEquals("of somebody else", 1, state.takes.size)
+        enrol.cancel()
+        jobs.removeFirst().run()
+        assertNull("an unreadable photo opens nothing", enrol.state.value)
+        photos.add(listOf("1-3"))
+        jobs.removeFirst().run()
+        enrol.rename("Alex")
+        assertTrue(state.canSave)
+    }
+
+    @Test
+    fun `while it is being saved it cannot be cancelled`() {
+        val jobs = ArrayDeque<Runnable>()
+        enrol = EnrolPresenter(Work({ jobs += it }, { it.run() })) { session }
+        enrol.begin(seen("1-1"))
+        enrol.rename("Alex")
+        enrol.save()
+        enrol.cancel()
+        assertTrue(state.saving)
+        jobs.removeFirst().run()
+        assertNull(enrol.state.value)
+        assertEquals(listOf("Alex"), session.people!!.people().map { it.name })
     }
 
     private companion object {

@@ -62,6 +62,7 @@ data class BenchState(
 class BenchPresenter(private val work: Work, private val measuring: Executor, private val bench: Bench, private val session: () -> Session?) {
     val state: Watched<BenchState> = Watched(BenchState())
     private val cancelled = AtomicBoolean()
+    private val left = AtomicBoolean()
 
     /** Show what can be measured, and the record of an earlier run. */
     fun refresh() {
@@ -83,6 +84,7 @@ class BenchPresenter(private val work: Work, private val measuring: Executor, pr
         val now = state.value
         if (now.progress != null) return
         cancelled.set(false)
+        left.set(false)
         state.value = now.copy(progress = 0.0, problem = null, rows = lanes().map { Row.waiting(it, bench.gpu != null) })
         measuring.execute {
             val outcome = Outcome.of { measure(assets, assets.embedders[now.chosen]) }
@@ -92,6 +94,11 @@ class BenchPresenter(private val work: Work, private val measuring: Executor, pr
 
     /** End the run after the block under way; what was measured is shown and marked. */
     fun stop(): Unit = cancelled.set(true)
+
+    /** The page is not seen any more: what comes now (the camera's networks, a background app's slow cores) spoils a run under way. */
+    fun leave() {
+        if (state.value.progress != null) left.set(true)
+    }
 
     private fun done(outcome: Outcome<Pair<List<Row>, File>>) {
         val now = state.value.copy(progress = null)
@@ -109,12 +116,14 @@ class BenchPresenter(private val work: Work, private val measuring: Executor, pr
             val result = benchmark.run({ share -> work.screen.execute { progress(share) } }, cancelled::get)
             val after = bench.trouble()
             val notes = (before.notes + after.notes).distinct()
-            val records = BenchRecord.of(artifact, result, bench.machine(), notes, (before.faults + after.faults).distinct())
+            val records = BenchRecord.of(artifact, result, bench.machine(), notes, (before.faults + after.faults + spoilt()).distinct())
             return result.lanes.map { Row.of(it, bench.gpu != null) } to Records.write(bench.records, artifact.name, result.startedMillis, records.map { it.json })
         } finally {
             open.forEach { it.close() }
         }
     }
+
+    private fun spoilt(): List<String> = if (left.get()) listOf(LEFT) else emptyList()
 
     private fun graph(artifact: Artifact, lane: Lane): Graph {
         val factory = if (lane.accelerator == Accelerator.GPU) bench.gpu else bench.cpu
@@ -132,6 +141,7 @@ class BenchPresenter(private val work: Work, private val measuring: Executor, pr
 
     private companion object {
         val THREADS = listOf(1, 2, 4)
+        const val LEFT = "the page was left while it measured: other work of the app or the background's slower cores; measure again and stay"
     }
 }
 

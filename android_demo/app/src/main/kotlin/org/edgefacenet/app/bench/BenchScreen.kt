@@ -17,8 +17,14 @@ import org.edgefacenet.app.ui.part
 import org.edgefacenet.app.ui.say
 import org.edgefacenet.app.ui.shown
 
-/** The page that measures; [share] and [save] hand a record on. */
-class BenchScreen(parent: ViewGroup, private val presenter: BenchPresenter, private val share: (File) -> Unit, private val save: (File) -> Unit) : Screen {
+/** The page that measures; [share] and [save] hand a record on, [turning] tells a rotation from leaving. */
+class BenchScreen(
+    parent: ViewGroup,
+    private val presenter: BenchPresenter,
+    private val share: (File) -> Unit,
+    private val save: (File) -> Unit,
+    private val turning: () -> Boolean,
+) : Screen {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.screen_bench, parent, false)
     private val models: RadioGroup = view.part(R.id.bench_models)
     private val rows: LinearLayout = view.part(R.id.bench_rows)
@@ -38,6 +44,7 @@ class BenchScreen(parent: ViewGroup, private val presenter: BenchPresenter, priv
 
     override fun stop() {
         presenter.state.leave(this)
+        if (!turning()) presenter.leave()
         view.keepScreenOn = false
     }
 

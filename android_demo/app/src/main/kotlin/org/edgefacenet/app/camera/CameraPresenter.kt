@@ -89,9 +89,10 @@ class CameraPresenter(
         wanted = facing
     }
 
-    /** Somebody tapped the face with this number in [CameraState.labels]. */
+    /** Somebody tapped the face with this number in [CameraState.labels]: an enrolment begins, or the one under way gets a picture. */
     fun tap(number: Int) {
-        faces.getOrNull(number)?.let { enrol.begin(it) }
+        val seen = faces.getOrNull(number) ?: return
+        if (enrol.state.value == null) enrol.begin(seen) else enrol.take(seen)
     }
 
     /** One more picture for the enrolment under way: of the one face there is. */

@@ -21,6 +21,8 @@ import org.edgefacenet.core.Sample
  * @property problem why the last picture was not taken, or could not be saved.
  * @property choices people of this name, when there are several.
  * @property mistaken somebody whom the tapped face was taken for, and may not be.
+ * @property id of this enrolment: what was asked for by an earlier one does not belong to it.
+ * @property reading photos that are still being looked at.
  */
 data class EnrolState(
     val name: String = "",
@@ -30,9 +32,11 @@ data class EnrolState(
     val choices: List<Person> = emptyList(),
     val mistaken: Person? = null,
     val saving: Boolean = false,
+    val id: Int = 0,
+    val reading: Int = 0,
 ) {
     val canTake: Boolean get() = takes.size < Draft.MOST && !saving
-    val canSave: Boolean get() = takes.isNotEmpty() && name.isNotBlank() && !saving
+    val canSave: Boolean get() = takes.isNotEmpty() && name.isNotBlank() && !saving && reading == 0
 }
 
 /**
@@ -44,24 +48,39 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
     val state: Watched<EnrolState?> = Watched(null)
     val notice: Watched<Words?> = Watched(null)
     private var tapped: Seen? = null
+    private var begun = 0
 
     /** Somebody tapped this face: begin with it. */
     fun begin(seen: Seen, source: String = "") {
         if (refusedByGallery()) return
         tapped = seen
         val known = seen.match?.person?.let { id -> people().firstOrNull { it.id == id } }
-        state.value = EnrolState(name = known?.name.orEmpty(), mistaken = known)
+        state.value = fresh().copy(name = known?.name.orEmpty(), mistaken = known)
         take(seen, source)
     }
 
     /** Begin with nothing yet: pictures come from the phone's photos. */
     fun begin() {
-        if (!refusedByGallery() && state.value == null) state.value = EnrolState()
+        if (!refusedByGallery() && state.value == null) state.value = fresh()
+    }
+
+    /** So many photos are being looked at for the enrolment under way; gives its id, null when there is none. */
+    fun expect(photos: Int): Int? {
+        val now = state.value ?: return null
+        shown(now.copy(reading = now.reading + photos))
+        return now.id
+    }
+
+    /** One of them was looked at. False when the enrolment that asked for it is over. */
+    fun arrived(id: Int): Boolean {
+        val now = state.value?.takeIf { it.id == id } ?: return false
+        shown(now.copy(reading = now.reading - 1))
+        return true
     }
 
     /** One more picture, when it is good enough. */
     fun take(seen: Seen, source: String = "", photo: String = hash(seen)) {
-        val now = state.value ?: EnrolState()
+        val now = state.value ?: fresh()
         if (!now.canTake) return
         val problem = seen.reasons.firstOrNull()
         if (problem != null) {
@@ -75,7 +94,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
     /** No face could be taken: say why. */
     fun refuse(why: Words) {
         if (refusedByGallery()) return
-        state.value = (state.value ?: EnrolState()).copy(problem = why)
+        state.value = (state.value ?: fresh()).copy(problem = why)
     }
 
     fun remove(number: Int) {
@@ -99,7 +118,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
             return
         }
         state.value = now.copy(saving = true, choices = emptyList(), problem = null)
-        work.run({ people.enroll(now.name, now.takes.map { it.sample }, person) }) { saved(it) }
+        work.run({ people.enroll(now.name, now.takes.map { it.sample }, person) }) { saved(it, now.id) }
     }
 
     /** The tapped face is not who it was taken for: remember that. */
@@ -116,7 +135,10 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
         }
     }
 
-    fun cancel(): Unit = end(null)
+    /** Drop it; not while it is being saved, for then it is too late. */
+    fun cancel() {
+        if (state.value?.saving != true) end(null)
+    }
 
     /** What must survive the process; null when nobody is being enrolled. */
     fun draft(): ByteArray? {
@@ -133,19 +155,22 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
             notice.value = Words.text(R.string.enrol_other_model)
             return
         }
-        shown(EnrolState(name = found.name, takes = found.takes))
+        shown(fresh().copy(name = found.name, takes = found.takes))
     }
 
-    private fun saved(outcome: Outcome<Enrolled>) {
+    private fun saved(outcome: Outcome<Enrolled>, id: Int) {
+        val now = state.value?.takeIf { it.id == id }
         when (outcome) {
             is Outcome.Done -> {
                 val done = outcome.value
-                val id = if (done.created) R.plurals.enrol_new else R.plurals.enrol_more
-                end(Words.plural(id, done.embeddings, done.name, done.added))
+                val said = Words.plural(if (done.created) R.plurals.enrol_new else R.plurals.enrol_more, done.embeddings, done.name, done.added)
+                if (now != null) end(said) else notice.value = said
             }
-            is Outcome.Refused -> state.value = state.value?.copy(saving = false, problem = Words.of(outcome.error))
+            is Outcome.Refused -> if (now != null) state.value = now.copy(saving = false, problem = Words.of(outcome.error)) else notice.value = Words.of(outcome.error)
         }
     }
+
+    private fun fresh() = EnrolState(id = ++begun)
 
     private fun end(said: Words?) {
         tapped = null
@@ -160,6 +185,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
     private fun hint(now: EnrolState): Words {
         val known = people().filter { it.name == now.name.trim() }
         return when {
+            now.reading > 0 -> Words.plural(R.plurals.enrol_reading, now.reading)
             now.takes.isEmpty() -> Words.text(R.string.enrol_first)
             known.isNotEmpty() -> Words.plural(R.plurals.enrol_adds, known[0].embeddings, known[0].name)
             now.takes.size < Draft.GOOD -> Words.plural(R.plurals.enrol_few, now.takes.size)

@@ -15,8 +15,10 @@ class PhotoEnrol(private val work: Work, private val pictures: Pictures, private
     fun add(addresses: List<String>) {
         val session = session() ?: return
         enrol.begin()
-        for (address in addresses.take(Draft.MOST)) work.run({ look(session, pictures.read(address)) }) { outcome ->
-            when (outcome) {
+        val chosen = addresses.take(Draft.MOST)
+        val id = enrol.expect(chosen.size) ?: return
+        for (address in chosen) work.run({ look(session, pictures.read(address)) }) { outcome ->
+            if (enrol.arrived(id)) when (outcome) {
                 is Outcome.Done -> taken(outcome.value)
                 is Outcome.Refused -> enrol.refuse(Words.of(outcome.error))
             }
@@ -27,7 +29,6 @@ class PhotoEnrol(private val work: Work, private val pictures: Pictures, private
         Photo(picture.name, picture.sha256, session.see(picture.image, turned = true, shrunk = picture.shrunk))
 
     private fun taken(photo: Photo) {
-        if (enrol.state.value == null) return // cancelled meanwhile
         when (photo.seen.size) {
             0 -> enrol.refuse(Words.text(R.string.photo_no_face, photo.name))
             1 -> enrol.take(photo.seen[0], photo.name, photo.sha256)
