@@ -224,10 +224,14 @@ class FaceRecognizer:
         sides = (Side(one.box, one.quality, judge(one.quality, self.options.rules)) for one in (left, right))
         return Comparison(similarity, limit, far, similarity > limit, *sides)
 
-    def photos_of(self, person: int) -> frozenset[tuple[str, str]]:
-        """(source, sha256) of the photos that somebody is enrolled with, for whoever keeps a folder and a gallery alike."""
+    def photos_of(self, person: int, *, bare: bool = False) -> frozenset[tuple[str, str]]:
+        """(source, sha256) of the photos that somebody is enrolled with, for whoever keeps a folder and a gallery alike.
+
+        Args:
+            bare: only those without a kept crop.
+        """
         maker = self.gallery.maker
-        rows = self.gallery.samples(person)
+        rows = self.gallery.samples(person, bare=bare)
         return frozenset((r.source, r.photo_sha256) for r in rows if not r.rejected and r.maker == maker)
 
     def _faces(self, photo: Photo, *, turned: bool = True) -> tuple[FoundFace, ...]:

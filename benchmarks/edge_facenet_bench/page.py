@@ -50,12 +50,14 @@ def _head(report: Report) -> Iterator[str]:
 
 def _picture(report: Report) -> Iterator[str]:
     if wide := scatter(report, 820):
+        shown = comparable(report)
+        where = f", {shown.machine}" if len(report.machines) > 1 else ""
         yield "<h2>Accuracy, latency, size</h2>"
         yield f'<figure class="card"><div class="wide">{wide}</div><div class="narrow">{scatter(report, 350)}</div>'
         yield (
             "<figcaption>Up and left is better. The area of a circle is the size of the file; filled is TFLite, hollow is "
             "ONNX. Whiskers: 95 % over other people of this kind. Dashed lines are baselines on the same pairs. Median of bursts, "
-            f"{escape(comparable(report).kind)}.{escape(words.not_compared(report))}</figcaption></figure>"
+            f"{escape(shown.kind + where)}.{escape(words.not_compared(report))}</figcaption></figure>"
         )
 
 

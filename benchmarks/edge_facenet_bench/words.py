@@ -161,7 +161,8 @@ def headline(report: Report) -> str:
     One point is what a recipe may cost; one-thread lanes go first. What has none may be the faster one:
     then it is named.
     """
-    rows = one_machine([row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None])
+    trusted = [row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None]
+    rows = one_machine([row for row in trusted if row.accuracy is not None] or trusted)
     known = [(row, row.accuracy) for row in rows if row.accuracy is not None]
     if not rows:
         return "No lane gave a figure that can be trusted; each row says why."

@@ -171,13 +171,11 @@ def _settled(
 def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str]) -> Outcome:
     person = _known(recognizer, name, request.person)
     known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Any]()
-    if person is not None and recognizer.options.keep_crops:
-        entry = recognizer.gallery.find(person)
-        known = known if entry.crops >= entry.embeddings else frozenset()  # looked at again for their pictures
     fresh = [path for path in photos if not known or not _is_known(_key(path), known)]
     unchanged = len(photos) - len(fresh)
+    pictures = 0 if person is None else _given_pictures(recognizer, name, person, [p for p in photos if p not in fresh])
     if not fresh and person is not None:
-        return Outcome(name, _as_it_was(recognizer, person), unchanged)
+        return Outcome(name, replace(_as_it_was(recognizer, person), pictures=pictures), unchanged)
     bar = progress(f"Enrolling {name}", "photos") if request.ways.folder is None else contextlib.nullcontext(None)
     try:
         with bar as on_progress:
@@ -187,7 +185,17 @@ def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequen
         if not (request.skip_bad and unchanged and person is not None):
             raise
         done = replace(_as_it_was(recognizer, person), refused=(Refusal("", str(error)),))  # refused then as now
-    return Outcome(name, done, unchanged)
+    return Outcome(name, replace(done, pictures=done.pictures + pictures), unchanged)
+
+
+def _given_pictures(recognizer: FaceRecognizer, name: str, person: int, known: Sequence[str]) -> int:
+    """Look again at photos that were enrolled without a crop; one that is refused today stays as it is."""
+    bare = recognizer.photos_of(person, bare=True) if known and recognizer.options.keep_crops else frozenset[Any]()
+    again = [path for path in known if bare and _key(path) in bare]
+    try:
+        return recognizer.enroll(name, again, person=person, skip_bad=True).pictures if again else 0
+    except InputError:
+        return 0
 
 
 def _as_it_was(recognizer: FaceRecognizer, person: int) -> Enrolment:

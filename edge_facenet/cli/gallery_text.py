@@ -103,8 +103,8 @@ def imported(gallery: Gallery, done: Imported, *, opened: bool, as_json: bool) -
     if as_json:
         return _json({"gallery": str(gallery.path), **to_json(done), "no_longer_encrypted": opened})
     bare = (
-        "\nThe backup is encrypted, this gallery is not: whoever has the file can recognise these people. For one that is, "
-        "remove it and import with --key-file FILE."
+        "\nThe backup is encrypted, this gallery is not: whoever has the file can recognise these people. Into one that is: "
+        "import it with --gallery NEW --key-file FILE."
     )
     return (
         f"{_plural(done.people, 'new person', 'new people')}, {done.merged} already here; "

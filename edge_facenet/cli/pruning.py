@@ -11,7 +11,7 @@ from edge_facenet.recognise import FaceRecognizer
 
 
 def gone(recognizer: FaceRecognizer, person: int, home: Path, photos: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Somebody's enrolled photos from below a folder of which neither name nor content is there any more.
+    """Somebody's enrolled photos from below a folder of which neither name nor content is there any more, beyond doubt.
 
     Args:
         photos: source and sha256 of those that are there.
@@ -19,7 +19,8 @@ def gone(recognizer: FaceRecognizer, person: int, home: Path, photos: Sequence[t
     sources, hashes = {source for source, _ in photos}, {digest for _, digest in photos}
     inside = _below(home)
     known = recognizer.photos_of(person)
-    return tuple(sorted(s for s, h in known if s.startswith(inside) and s not in sources and h not in hashes))
+    missing = (s for s, h in known if s.startswith(inside) and s not in sources and h not in hashes)
+    return tuple(sorted(source for source in missing if _is_gone(source)))
 
 
 def prune(recognizer: FaceRecognizer, person: int, sources: Collection[str]) -> tuple[int, bool]:
@@ -35,20 +36,31 @@ def prune(recognizer: FaceRecognizer, person: int, sources: Collection[str]) -> 
 
 
 def departed(recognizer: FaceRecognizer, folder: Path, names: Collection[str]) -> list[int]:
-    """Ids of people enrolled from a sub-folder of `folder` that is none of `names` and not merely hard to read."""
+    """Ids of people with photos that are gone from a sub-folder of `folder` that is none of `names`."""
     inside = _below(folder)
     there = {as_source(name) for name in names}
     found = []
     for person in recognizer.gallery.people():
         sources = [source for source, _ in recognizer.photos_of(person.id) if source.startswith(inside)]
         homes = {source[len(inside) :].partition(os.sep)[0] for source in sources}
-        if homes and not homes & there and not any(_is_locked(inside + home) for home in homes):
+        if not homes & there and any(map(_is_gone, sources)):
             found.append(person.id)
     return found
 
 
-def _is_locked(place: str) -> bool:
-    return os.path.lexists(place) and not os.access(place, os.R_OK | os.X_OK)
+def _is_gone(source: str) -> bool:
+    """Whether nothing is at this path, and not merely out of reach: behind a broken link, a locked folder, a failing disk."""
+    if os.sep == "/" and "\\" in source:  # perhaps not the path itself, but what stands for bytes that are no text
+        return False
+    try:
+        os.lstat(source)
+    except FileNotFoundError:
+        return not any(os.path.islink(place) and not os.path.exists(place) for place in Path(source).parents)
+    except NotADirectoryError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _below(folder: Path) -> str:

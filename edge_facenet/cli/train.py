@@ -111,6 +111,7 @@ def run(
     then edge-facenet train status.
     """
     from ..photos.cropset import CropSet
+    from ..train import runs
     from ..train.trainer import train
     from . import train_jobs
     from .progress import bar
@@ -120,7 +121,7 @@ def run(
     if detach:
         typer.echo(_detached(crops, folder, preset, words, as_json=as_json))
         return
-    former = None if _is_strange(folder) else train_jobs.remember(folder, crops)
+    former = None if runs.is_strange(folder) else train_jobs.remember(folder, crops)
     try:
         with bar("Training", unit="steps") as on_progress:
             result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
@@ -141,11 +142,6 @@ def _taught_by(teachers: list[Path]) -> list[str]:
     return [f"distil.teachers={json.dumps([str(path.resolve()) for path in teachers])}"] if teachers else []
 
 
-def _is_strange(folder: Path) -> bool:
-    """Whether the folder is something else than a run; the trainer will say so."""
-    return folder.exists() and not (folder / "config.json").exists() and (not folder.is_dir() or any(folder.iterdir()))
-
-
 def _detached(crops: Path, folder: Path, preset: str | None, assignments: list[str], *, as_json: bool) -> str:
     """Start the same command in the background and say how to look after it."""
     from ..photos.cropset import CropSet
@@ -155,7 +151,7 @@ def _detached(crops: Path, folder: Path, preset: str | None, assignments: list[s
     CropSet.open(crops, verify=False)  # what is wrong with it is said here and now
     if process := runs.holder(folder):
         raise InputError(f"{folder} is running already (process {process}). See: edge-facenet train status {folder}")
-    former = None if _is_strange(folder) else train_jobs.remember(folder, crops)
+    former = None if runs.is_strange(folder) else train_jobs.remember(folder, crops)
     words = [str(crops), str(folder), *(["--preset", preset] if preset else [])]
     words += [word for text in assignments for word in ("--set", text)]
     try:

@@ -30,27 +30,36 @@ class Job:
     folder: str = doc("folder the training was started in; paths in its configuration are relative to it")
 
 
-def remember(run: Path, crops: Path) -> bytes | None:
+@dataclass(frozen=True)
+class Former:
+    """What a run's folder had before a training was started there."""
+
+    note: bytes | None
+    log: tuple[int, int] | None
+
+
+def remember(run: Path, crops: Path) -> Former:
     """Note how to go on with `run`, and that it exists. Never in the way of a training: a user's folder may be read-only.
 
     Returns:
-        the former note, for `forget_refused`.
+        what was there before, for `forget_refused`.
     """
     run.mkdir(parents=True, exist_ok=True)
-    former = (run / "job.json").read_bytes() if (run / "job.json").is_file() else None
+    former = Former((run / "job.json").read_bytes() if (run / "job.json").is_file() else None, _log(run))
     files.write_json(run / "job.json", to_json(Job(str(crops.resolve()), str(Path.cwd()))))
     with contextlib.suppress(EdgeFacenetError):
         files.write_json(_note(run), {"run": str(run.resolve())})
     return former
 
 
-def forget_refused(run: Path, former: bytes | None = None, *, output: bool = False) -> None:
-    """Take back what `remember` (and `start`: `output`) wrote for a training that was refused."""
+def forget_refused(run: Path, former: Former | None = None, *, output: bool = False) -> None:
+    """Take back what `remember` (and `start`: `output`) wrote for a training that was refused before its first step."""
     if not run.is_dir():
         return
     if (run / "config.json").exists():  # a run from before, which goes on as it was begun, if it can
-        if former is not None and _crops_are_there(former):
-            files.write_bytes(run / "job.json", former)
+        if former is not None and former.note is not None and former.log == _log(run) and _crops_are_there(former.note):
+            with contextlib.suppress(EdgeFacenetError):
+                files.write_bytes(run / "job.json", former.note)
         return
     (run / "job.json").unlink(missing_ok=True)
     if output:

@@ -86,9 +86,11 @@ class Gallery:
         """
         return named(self.people(), who, str(self.path))
 
-    def samples(self, person: int) -> tuple[Face, ...]:
+    def samples(self, person: int, *, bare: bool = False) -> tuple[Face, ...]:
         """A person's rows, rejected ones too, without pictures.
 
+        Args:
+            bare: only those of which no picture is kept.
         Raises:
             InputError: nobody has this id.
         """
@@ -96,7 +98,8 @@ class Gallery:
             if session is None:
                 raise InputError(f"Gallery {self.path} is empty: there is nobody with id {person}.")
             session.name(person)
-            return tuple(session.faces(person))
+            wanted = rows.without_crop(session.connection, person) if bare else None
+            return tuple(face for face in session.faces(person) if wanted is None or face.id in wanted)
 
     def templates(self) -> Templates:
         """Everything a search needs; read again only when somebody changed the gallery.

@@ -11,8 +11,9 @@ MAX_SCANS = 100
 """A progressive photo has about ten scans; each costs a pass over all pixels, so thousands are an attack on time."""
 MAX_SEGMENTS = 10_000
 """Colour profiles and notes come in pieces of 64 kB: a few hundred are a large photo."""
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
-"""The next marker with a length, or the end: in compressed data FF 00 is a byte, FF D0..D7 a restart, FF FF filling."""
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+"""The next marker with a length, or the end. In compressed data FF 00 is a byte, FF D0..D7 a restart, FF FF filling; what else is
+below FF C0 no photo has, and a decoder skips without a length."""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_PICTURE, _ADOBE = 0xDA, 0xD9, 0xEE

@@ -43,7 +43,7 @@ def opened(run: Path) -> Iterator[None]:
     """
     if run.exists() and not run.is_dir():
         raise OutputError(f"{run} is a file; give a folder for the run.")
-    if run.is_dir() and not (run / "config.json").exists() and _strange(run):
+    if is_strange(run):
         raise OutputError(f"{run} holds something that is not a run (no config.json). Give a new or an empty folder.")
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -81,8 +81,11 @@ def holder(run: Path) -> int | None:
     return None
 
 
-def _strange(run: Path) -> bool:
-    return any(p.name[0] != "." and p.name not in (JOB, OUTPUT, BANK) for p in run.iterdir())
+def is_strange(run: Path) -> bool:
+    """Whether there is something else than a run, or what may become one."""
+    if not run.exists() or (run / "config.json").exists():
+        return False
+    return not run.is_dir() or any(p.name[0] != "." and p.name not in (JOB, OUTPUT, BANK) for p in run.iterdir())
 
 
 def _remove(run: Path, *patterns: str) -> None:

@@ -208,6 +208,11 @@ def test_milliseconds_of_two_machines_are_never_held_against_each_other() -> Non
     assert f"### {own}" in markdown.render(both) and "### Raspberry Pi 5" in markdown.render(both)
     assert all(own in cells[1] for _, cells in words.recipes(both))
     assert "### " not in markdown.render(report.build(here, [facts()]))
+    phone = dataclasses.replace(fp32_alone[0], accuracy=None)  # the app measures time alone
+    beside = report.build([*here, phone], [facts()])
+    assert f"of {own}, " in words.headline(beside) and "81.1 %" in words.headline(beside)
+    assert f" on {here[0].date[:10]}: {own}." in markdown.fragment(beside)
+    assert f"bursts, one thread, {own}." in page.render(beside)
 
 
 def test_without_a_split_nobody_is_called_unseen() -> None:

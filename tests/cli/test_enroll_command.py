@@ -169,24 +169,41 @@ def test_pruning_goes_on_beside_a_photo_that_is_refused(call: Call, gallery: Pat
     assert (bob["pruned"], bob["forgotten"], bob["embeddings"]) == (1, False, 1)
 
 
-def test_a_folder_that_cannot_be_read_is_no_reason_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Recognizer:
-        """Ada alone, from family/Ada."""
+class Knows:
+    """A recogniser and its gallery: one person, enrolled from one photo."""
 
-        def __init__(self) -> None:
-            self.gallery = self
+    def __init__(self, source: Path) -> None:
+        self.gallery, self.source = self, source
 
-        def people(self) -> list[SimpleNamespace]:
-            return [SimpleNamespace(id=1)]
+    def people(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id=1)]
 
-        def photos_of(self, person: int) -> set[tuple[str, str]]:
-            return {(str(tmp_path / "Ada" / "1.jpg"), "hash")}
+    def photos_of(self, person: int) -> set[tuple[str, str]]:
+        return {(str(self.source), "hash")}
 
-    (tmp_path / "Ada").mkdir()
-    assert pruning.departed(Recognizer(), tmp_path, {"Bob"}) == [1]  # type: ignore[arg-type]
-    assert pruning.departed(Recognizer(), tmp_path, {"Ada"}) == []  # type: ignore[arg-type]
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert pruning.departed(Recognizer(), tmp_path, {"Bob"}) == []  # type: ignore[arg-type]
+
+def test_what_is_only_out_of_reach_is_no_reason_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def departed(source: str) -> list[int]:
+        found = pruning.departed(Knows(tmp_path / source), tmp_path, {"Bob"})  # type: ignore[arg-type]
+        assert bool(found) == bool(pruning.gone(Knows(tmp_path / source), 1, tmp_path, []))  # type: ignore[arg-type]
+        return found
+
+    (tmp_path / "Bob").mkdir()
+    (tmp_path / "Eve").mkdir()
+    (tmp_path / "Eve" / "1.jpg").touch()
+    (tmp_path / "alone.jpg").touch()
+    (tmp_path / "Ada").symlink_to(tmp_path / "Eve")
+    (tmp_path / "Eve" / "card").symlink_to(tmp_path / "unplugged")
+    assert departed("Ann/1.jpg") == departed("Eve/2.jpg") == departed("alone.jpg/1.jpg") == [1]
+    for still in ("Eve/1.jpg", "alone.jpg", "Ada/1.jpg", "Eve/card/1.jpg", "Ada/card/old/1.jpg"):
+        assert departed(still) == []
+    assert pruning.departed(Knows(tmp_path / "Bob/9.jpg"), tmp_path, {"Bob"}) == []  # type: ignore[arg-type]
+
+    def locked(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "lstat", locked)
+    assert pruning.departed(Knows(tmp_path / "Ann/1.jpg"), tmp_path, {"Bob"}) == []  # type: ignore[arg-type]
 
 
 def test_crops_are_kept_of_photos_that_were_enrolled_without(call: Call, gallery: Path, family: Path) -> None:
@@ -195,6 +212,12 @@ def test_crops_are_kept_of_photos_that_were_enrolled_without(call: Call, gallery
     assert "2 unchanged, 2 given a picture; 2 photos in all" in again.out
     third = call("enroll", "--from", family, "--keep-crops", "--gallery", gallery)
     assert "given a picture" not in third.out
+    two = save(scene((face(5, 1, 3), 40, 60), (face(6, 1, 2), 400, 160)), family / "Zoë Ś" / "two.png")
+    assert call("enroll", "Zoë Ś", two, "--largest", "--gallery", gallery).code == 0
+    fourth = call(
+        "enroll", "--from", family, "--keep-crops", "--gallery", gallery
+    )  # two faces, known: not refused anew
+    assert fourth.code == 0 and "3 unchanged; 3 photos in all" in fourth.out
 
 
 def test_one_bad_photo_of_one_person(call: Call, gallery: Path, family: Path) -> None:

@@ -221,6 +221,14 @@ def test_an_end_inside_a_segment_hides_no_scans() -> None:
         decode(data[:2] + note + data[2:at] + scan * 1000 + data[at:])
 
 
+def test_a_marker_that_decoders_skip_hides_no_scans() -> None:
+    data = encoded(scene(), "JPEG", progressive=True)
+    at = data.index(b"\xff\xda")
+    scan = data[at : data.index(b"\xff", at + 20)]
+    with pytest.raises(PhotoError, match="scans, the limit is 100"):
+        decode(data[:at] + scan + b"\xff\x02\xff\xff" + scan * 1000 + data[at:])
+
+
 def test_a_jpeg_of_nothing_but_segments_is_refused() -> None:
     data = encoded(scene(), "JPEG")
     with pytest.raises(PhotoError, match="10000 or more segments"):

@@ -9,6 +9,7 @@ import pytest
 from train_faces import tiny
 
 from edge_facenet import schema
+from edge_facenet.cli import train_jobs
 from edge_facenet.cli.main import main
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.train import presets
@@ -83,6 +84,19 @@ def test_a_refused_training_leaves_how_to_go_on_with_a_run(
     (preset.parent / "other").mkdir()
     assert _typed(capsys, preset.parent / "other", run)[0] == 3
     assert (run / "job.json").read_bytes() == job
+    former = train_jobs.remember(run, preset.parent / "other")
+    (run / "log.csv").write_text("it went on with the other crops, and failed later")
+    train_jobs.forget_refused(run, former)
+    assert "other" in (run / "job.json").read_text()
+
+
+def test_a_run_beside_the_answers_of_a_refused_one_knows_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], eight_people: CropSet, preset: Path
+) -> None:
+    run = preset.parent / "run"
+    (run / "bank").mkdir(parents=True)
+    assert _typed(capsys, eight_people.path, run, "--preset", preset)[0] == 0
+    assert str(eight_people.path) in (run / "job.json").read_text()
 
 
 def test_help_names_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
