@@ -84,7 +84,7 @@ def test_weights_begin_a_training_at_its_size_and_at_another() -> None:
     from edge_facenet.train.config import BackboneConfig, TrainConfig
     from edge_facenet.verification import Split
 
-    for size, how in ((96, {"taken"}), (112, {"taken", "resized"})):
+    for size, how in ((112, {"taken"}), (96, {"taken", "resized"})):
         network = backbones.build("mobile", size=size)
         config = TrainConfig(1, BackboneConfig("mobile", size, start_from="mobile"))
         started = warm.begin_with(network, config, Split(0, (), (), ()))
