@@ -92,8 +92,8 @@ def _phone(manifest: Path, described: Manifest) -> list[str]:
     value = "pixel XOR 0x80, as int8" if spec.is_xor else "(pixel - 128) / 128, as float32"
     worst = max(described.self_test.tolerance.values()) if described.self_test else 0.0
     return [
-        f'In edge-facenet\'s own app: make test-android MODELS="--model /PATH/TO/{manifest.name}" builds an APK that carries it.',
-        f"In an app of yours: both {manifest.name} and {described.file} among the assets; sizes and thresholds stand in the JSON.",
+        f'In edge-facenet\'s app: make test-android MODELS="--model /PATH/TO/{manifest.name}". In your own: {manifest.name} and '
+        f"{described.file} among its assets; sizes and thresholds stand in the JSON.",
         f"Input: one face, {spec.size} x {spec.size} RGB, aligned to the {described.template} template; each value is {value}.",
         f"Output: {described.dimension} float32 of unit length. {_decision(described)}",
         f"Prove your port: feed golden/input-N.bin, compare with golden/embedding-N.bin; 1 - cosine may be {worst:g} at most.",
