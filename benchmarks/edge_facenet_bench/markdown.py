@@ -41,6 +41,7 @@ def fragment(report: Report) -> str:
     """The results table for a README: one line per artifact, all on lanes of one kind (`comparable`), baselines below."""
     shown = comparable(report)
     unseen = report.data is None or bool(report.data.test)
+    absent = f"none on {shown.machine}" if len(report.machines) > 1 else "not valid"
     rows = [
         (
             "artifact",
@@ -51,7 +52,7 @@ def fragment(report: Report) -> str:
             "engine",
         ),
         *(_short(row) for row in shown.rows),
-        *((name, "", "", "", "", "not valid") for name in shown.missing),
+        *((name, "", "", "", "", absent) for name in shown.missing),
         *((b.name, "", "", words.percent(b.accuracy), "", "") for b in report.baselines if b.accuracy),
     ]
     place = shown.machine or "; ".join(machine.cpu for machine in report.machines)

@@ -23,9 +23,9 @@ from .timing import Plan, Summary, ratio, summarise
 
 SCHEMA_VERSION = 1
 RECORDS = "records"
-FEW_PEOPLE = 1000
 STARTED = "· weights of "
 """In an artifact's provenance: the training began with weights that had learned before."""
+FEW_PEOPLE = 1000
 """Below this many people a network trained from a random start is a demonstration: the smallest public training set that
 gave a usable face embedder, CASIA-WebFace, has 10,575 (Yi et al., "Learning Face Representation from Scratch", 2014)."""
 

@@ -192,8 +192,9 @@ def _where(report: Report, row: Row) -> str:
 def not_compared(report: Report) -> str:
     """A sentence, a space before it, that names what was timed and has no valid lane of the kind compared; or nothing."""
     shown = comparable(report)
+    where = f" on {shown.machine}" if len(report.machines) > 1 else ""
     return (
-        f" Left out, because no lane of theirs with {shown.kind} is valid: {', '.join(shown.missing)}."
+        f" Left out, because no lane of theirs with {shown.kind}{where} is valid: {', '.join(shown.missing)}."
         if shown.missing
         else ""
     )

@@ -200,6 +200,8 @@ def test_milliseconds_of_two_machines_are_never_held_against_each_other() -> Non
     shown = comparable.comparable(both)
     assert (shown.machine, [row.artifact for row in shown.rows]) == ("Raspberry Pi 5", ["orl-fp32"])
     assert shown.missing == ("orl-int8",)
+    assert "with one thread on Raspberry Pi 5 is valid: orl-int8." in words.headline(both)
+    assert re.search(r"^\| orl-int8 .*none on Raspberry Pi 5 \|$", markdown.fragment(both), re.MULTILINE)
     assert "of Raspberry Pi 5, " in words.headline(both) and words.headline(both).startswith("orl fp32")
     assert " on 2099-01-01: Raspberry Pi 5." in markdown.fragment(both)
     lines = words.plain(both)

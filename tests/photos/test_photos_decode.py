@@ -197,34 +197,35 @@ def test_a_ppm_whose_header_takes_for_ever_is_refused() -> None:
     assert decode(b"P2 2 1 255\n7 9 ").pixels[0, :, 0].tolist() == [7, 9]
 
 
-def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
+def progressive() -> tuple[bytes, int, bytes]:
+    """A progressive JPEG, where its first scan begins, and that scan."""
     data = encoded(scene(), "JPEG", progressive=True)
     at = data.index(b"\xff\xda")
-    scan = data[at : data.index(b"\xff", at + 20)]
+    return data, at, data[at : data.index(b"\xff", at + 20)]
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
+    data, at, scan = progressive()
     with pytest.raises(PhotoError, match="scans, the limit is 100"):
         decode(data[:at] + scan * 1000 + data[at:])
 
 
-@pytest.mark.parametrize("progressive", [False, True])
-def test_what_cameras_append_to_a_jpeg_is_no_scan(progressive: bool) -> None:
+@pytest.mark.parametrize("in_scans", [False, True])
+def test_what_cameras_append_to_a_jpeg_is_no_scan(in_scans: bool) -> None:
     """Motion photos carry a film behind the picture's end, in which two bytes look like a scan now and then."""
-    data = encoded(scene(), "JPEG", progressive=progressive)
+    data = encoded(scene(), "JPEG", progressive=in_scans)
     assert np.array_equal(decode(data + b"\xff\xda" * 5000).pixels, decode(data).pixels)
 
 
 def test_an_end_inside_a_segment_hides_no_scans() -> None:
-    data = encoded(scene(), "JPEG", progressive=True)
-    at = data.index(b"\xff\xda")
-    scan = data[at : data.index(b"\xff", at + 20)]
+    data, at, scan = progressive()
     note = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
     with pytest.raises(PhotoError, match="scans, the limit is 100"):
         decode(data[:2] + note + data[2:at] + scan * 1000 + data[at:])
 
 
 def test_a_marker_that_decoders_skip_hides_no_scans() -> None:
-    data = encoded(scene(), "JPEG", progressive=True)
-    at = data.index(b"\xff\xda")
-    scan = data[at : data.index(b"\xff", at + 20)]
+    data, at, scan = progressive()
     with pytest.raises(PhotoError, match="scans, the limit is 100"):
         decode(data[:at] + scan + b"\xff\x02\xff\xff" + scan * 1000 + data[at:])
 
