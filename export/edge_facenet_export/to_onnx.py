@@ -24,6 +24,7 @@ from .calibrate import check_calibration
 from .canonical_onnx import canonical_onnx
 from .names import INPUT, OUTPUT
 from .quiet import quiet
+from .sums import Overrides, alike
 
 OPSET = 17
 _MULTIPLY = ("Conv", "MatMul", "Gemm")
@@ -69,30 +70,37 @@ def int8(float_model: bytes, calibration: npt.NDArray[np.uint8]) -> bytes:
         InputError: the calibration crops are of another type or shape.
         GateError: a convolution or dense layer stayed float; names it.
     """
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-
     parsed = onnx.ModelProto.FromString(float_model)
     size = int(parsed.graph.input[0].type.tensor_type.shape.dim[2].dim_value)
     check_calibration(calibration, size)
-    exact = {INPUT: [{"scale": np.array(1 / 128, np.float32), "zero_point": np.array(128, np.uint8)}]}
+    images = PixelSpec(size, layout="NCHW").tensor(calibration)
+    exact: Overrides = {INPUT: [{"scale": np.array(1 / 128, np.float32), "zero_point": np.array(128, np.uint8)}]}
+    quantized = _quantize(float_model, images, exact)
+    _refuse_float_layers(quantized)
+    return _bytes(_quantize(float_model, images[:1], exact | alike(quantized)))
+
+
+def _quantize(float_model: bytes, images: npt.NDArray[np.generic], overrides: Overrides) -> onnx.ModelProto:
+    """QDQ model with ranges from the images, but for the tensors with a scale of their own."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    model = onnx.ModelProto.FromString(float_model)  # the quantizer changes what it is given
     with tempfile.TemporaryDirectory() as folder, quiet():
         target = Path(folder) / "int8.onnx"
         quantize_static(
-            parsed,
+            model,
             target,
-            _Feed(PixelSpec(size, layout="NCHW").tensor(calibration)),
+            _Feed(images),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_QUANTIZED,
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_behind_the_last_layer(parsed),
-            extra_options={"TensorQuantOverrides": exact},
+            nodes_to_exclude=_behind_the_last_layer(model),
+            extra_options={"TensorQuantOverrides": overrides},
         )
-        quantized = onnx.load(target)
-    _refuse_float_layers(quantized)
-    return _bytes(quantized)
+        return onnx.load(target)
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
