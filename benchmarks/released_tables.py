@@ -167,7 +167,10 @@ def latency(networks: Sequence[Network], record: Record) -> str:
         rows.append([label(one), took["lane"], *cells])
     head = ["file", "engine", "MUL-ADDs", "size", "ms per face, burst (paced)", *(f"over {peer}" for peer in peers)]
     cpu = record["machine"]["cpu"]
-    said = f"{record['date']}, {cpu}, all in turn. A call of `expo` takes two faces and is halved; one face costs it a whole call."
+    said = (
+        f"{record['date']}, {cpu}, all in turn. Burst: call after call; paced: 30 a second. Over a peer: time as a share of its. "
+        "A call of `expo` takes two faces and is halved; one face costs it a whole call."
+    )
     return table(head, rows) + "\n\n" + said
 
 
