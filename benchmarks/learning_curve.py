@@ -147,10 +147,11 @@ def plot(record: dict[str, Any], path: Path) -> None:
     runs = list(dict.fromkeys(look["run"] for look in record["looks"]))
     for run, style in zip(runs, itertools.cycle(STYLES)):
         looks = [look for look in record["looks"] if look["run"] == run]
-        steps = [look["step"] for look in looks]
         axis.plot([], [], style, color="grey", label=run)
         for (key, _, factor), colour in zip(figures, COLOURS, strict=True):
-            axis.plot(steps, [factor * look[key] for look in looks], style, color=colour, marker="o", ms=2.5, lw=1.2)
+            points = [(look["step"], factor * look[key]) for look in looks if key in look]
+            steps, values = zip(*points, strict=True) if points else ((), ())
+            axis.plot(steps, values, style, color=colour, marker="o", ms=2.5, lw=1.2)
     for (_, label, _), colour in zip(figures, COLOURS, strict=True):
         axis.plot([], [], color=colour, label=label)
     axis.set(xscale="log", xlabel="steps of 64 views", ylabel="%")

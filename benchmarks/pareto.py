@@ -13,6 +13,8 @@ from typing import Any
 
 from released_tables import point_at
 
+from edge_facenet.verification.wilson import student_t
+
 Network = dict[str, Any]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, px
 WIDTH, HEIGHT, GAP, TOP, BOTTOM, LEFT = 430.0, 330.0, 16.0, 40.0, 48.0, 46.0
@@ -85,7 +87,8 @@ def _panel(networks: Sequence[Network], title: str, key: str, place: int, x: tup
 def _value(network: Network, key: str) -> tuple[float, tuple[float, float] | None]:
     if key == "lfw":
         mean, spread = network["lfw"]["accuracy"], network["lfw"]["standard_error"] or 0.0
-        return mean, (mean - 1.96 * spread, mean + 1.96 * spread)
+        reach = student_t(0.975, 9) * spread  # ten folds
+        return mean, (mean - reach, mean + reach)
     point = point_at(network[key], 0.01)
     span = point.get("interval")
     return 100 * point["val"], (100 * span[0], 100 * span[1]) if span else None

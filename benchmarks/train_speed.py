@@ -195,7 +195,8 @@ Parts = tuple[Callable[[int], None], Callable[[], dict[str, float]]]
 
 def _settings(net: str, variant: Variant) -> Any:
     from edge_facenet.train import precision
-    from edge_facenet.train.config import BackboneConfig, BatchConfig, TrainConfig
+    from edge_facenet.train.config import TrainConfig
+    from edge_facenet.train.sections import BackboneConfig, BatchConfig
 
     config = TrainConfig(
         1_000_000, BackboneConfig(net, NETS[net]), batch=BatchConfig(PLACES, IMAGES, 1), average=0.99, threads=variant.threads,

@@ -134,7 +134,9 @@ def run(
 def _begun_with(source: str | None) -> list[str]:
     if source is None:
         return []
-    place = str(Path(source).resolve()) if Path(source).exists() else source
+    from ..train import packed
+
+    place = source if packed.is_released(source) else str(Path(source).resolve())  # the same when it is gone later
     return [f"backbone.start_from={place}", "backbone.start_partly=true"]
 
 

@@ -174,6 +174,11 @@ def _explained(final: Path, writing: Path) -> Iterator[None]:
         ) from error
 
 
+def oldest(run: Path) -> int:
+    """Step of the oldest checkpoint that a run may go on from; 0 where there is none."""
+    return min((int(path.name[5:]) for path in _folders(run)), default=0)
+
+
 def _folders(run: Path) -> list[Path]:
     return sorted(p for p in run.glob("step-*") if p.is_dir() and p.name[5:].isdigit())
 

@@ -14,8 +14,22 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..budget import DEFAULT_MULADDS
 from ..errors import ConfigError
 from ..schema import doc, from_json, nearest, to_json
-from .holdout import Quota
 from .jitter import JitterConfig
+from .sections import (
+    SEED,
+    AuxiliaryConfig,
+    BackboneConfig,
+    BatchConfig,
+    CenterConfig,
+    DevicesConfig,
+    DistilConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    SoftmaxConfig,
+    SplitConfig,
+    TripletConfig,
+    check,
+)
 
 FREE = (
     "save_every", "log_every", "look_every", "tensorboard", "view_threads", "distil.bank", "distil.teachers",
@@ -23,160 +37,6 @@ FREE = (
 )  # fmt: skip
 """Keys that never change what a step computes; a run may go on with other values of these. (Teachers may have moved; whether
 they are still the same ones, their bank knows. Another number of devices rounds its sums in another order.)"""
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """The network."""
-
-    name: str = doc("a key of the registry of backbones", "mobilenetv2")
-    size: int = doc("height and width of the input, px", 160)
-    width: float = doc("multiplier of the channel counts", 1.0)
-    dimension: int = doc("length of the embedding", 128)
-    start_from: str = doc(
-        "weights to begin with: a run's folder, a packed .npz, or a released network's name; empty = random", ""
-    )
-    start_partly: bool = doc(
-        "take of start_from what fits and leave the rest random; false = refuse what does not", False
-    )
-
-
-@dataclass(frozen=True)
-class SplitConfig:
-    """Who is held out, by person. At least 1 is a number of people, below 1 a share of them."""
-
-    seed: int = doc("seed of the permutation of the people", 0)
-    test: float = doc("people (or share) that only results come from", 0.1)
-    calibrate: float = doc("people (or share) that parity and thresholds come from", 0.1)
-    quotas: tuple[Quota, ...] = doc("instead of both: people to calibrate on, so many of each source", ())
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """P identities x K images a step."""
-
-    people: int = doc("identities a step, P", 12)
-    images: int = doc("images per identity, K; repeated, in other views, where a person has fewer", 4)
-    least_photos: int = doc("refuse the set when a person to train on has fewer photos", 2)
-
-
-@dataclass(frozen=True)
-class SoftmaxConfig:
-    """Cosine softmax cross-entropy over the training identities."""
-
-    weight: float = doc("factor of this term", 1.0)
-    scale: float = doc("factor on the cosines", 16.0)
-    smoothing: float = doc("label smoothing, 0..1", 0.1)
-    margin_kind: Literal["none", "arcface", "cosface"] = doc("how the own class is made harder", "none")
-    margin: float = doc("radians for arcface (its paper: 0.5), a cosine for cosface (its paper: 0.35)", 0.5)
-    margin_warmup: float = doc("share of the training in which the margin rises from 0", 0.1)
-    since: float = doc("share of the training at which this term begins", 0.0)
-    until: float = doc("share of the training at which it ends", 1.0)
-
-
-@dataclass(frozen=True)
-class CenterConfig:
-    """Centre loss: embeddings are drawn to the running centre of their identity. Used beside softmax."""
-
-    weight: float = doc("factor of half the mean squared distance, unit embeddings", 0.5)
-    rate: float = doc("how fast a centre follows its photos, 0..1", 0.5)
-    since: float = doc("share of the training at which this term begins", 0.0)
-    until: float = doc("share of the training at which it ends", 1.0)
-
-
-@dataclass(frozen=True)
-class AuxiliaryConfig:
-    """Heads on inner maps of backbones that have them (googlenet), while training only."""
-
-    weight: float = doc("factor of each head's losses; 0 = no heads", 1 / 3)
-    channels: int = doc("of the 1x1 convolution", 128)
-    hidden: int = doc("of the dense layer", 1024)
-
-
-@dataclass(frozen=True)
-class TripletConfig:
-    """Triplet loss with negatives mined within the batch."""
-
-    weight: float = doc("factor of this term", 1.0)
-    margin: float = doc("in squared distance of unit embeddings", 0.2)
-    mining: Literal["random", "semi-hard", "hardest", "batch-hard", "offline"] = doc(
-        "which triplets; offline = over a subset, every so many steps, with the newest weights", "semi-hard"
-    )
-    every: int = doc("offline: steps between minings", 500)
-    subset_people: int = doc("offline: people of the subset that is embedded", 200)
-    subset_images: int = doc("offline: photos of each of them", 10)
-    since: float = doc("share of the training at which this term begins", 0.0)
-    until: float = doc("share of the training at which it ends", 1.0)
-
-
-@dataclass(frozen=True)
-class DistilConfig:
-    """Learning from the outputs of other networks."""
-
-    teachers: tuple[str, ...] = doc("manifests of the teachers, their paths; several are put side by side", ())
-    batch: int = doc("views a step", 64)
-    cosine: float = doc("factor of 1 - cosine to the teacher", 1.0)
-    relational: float = doc("factor of the difference between the batch's cosines", 0.5)
-    mix: float = doc("share of views that are mixes of two faces, 0..1", 0.0)
-    reuse: float = doc("how often a view is seen on average; each costs the teacher once", 3.0)
-    fill: int = doc("the training begins with new views alone, until there are this many", 4096)
-    ring: int = doc("past views are drawn from this many newest ones, kept in a file of the run's folder", 100_000)
-    bank: str = doc("folder of the teachers' answers, to share them between runs; empty = in the run's folder", "")
-
-    def __post_init__(self) -> None:
-        if self.batch < 2 or self.reuse < 1 or not 0 <= self.mix <= 1:
-            raise ValueError(
-                f"distil.batch is at least 2, reuse at least 1, mix in [0, 1]; found {self.batch}, {self.reuse:g}, {self.mix:g}."
-            )
-        if self.fill < self.batch or self.ring < self.batch:
-            raise ValueError(f"distil.fill and ring hold at least a batch, found {self.fill} and {self.ring}.")
-        if self.cosine < 0 or self.relational < 0 or not self.cosine + self.relational:
-            raise ValueError("distil.cosine and relational must not be negative, nor both 0.")
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """How gradients become steps. Weight decay never touches normalisation's gamma and beta."""
-
-    name: Literal["adamw", "sgd", "muon"] = doc("muon = Muon on convolution kernels, AdamW on the rest", "adamw")
-    learning_rate: float = doc("at its highest", 3e-3)
-    weight_decay: float = doc("decoupled, times the learning rate", 0.05)
-    momentum: float = doc("of sgd (Nesterov)", 0.9)
-    beta_2: float = doc("of adamw", 0.999)
-    epsilon: float = doc("of adamw", 1e-7)
-    clip_norm: float = doc("limit of the norm over all gradients (muon: of each AdamW gradient); 0 = none", 5.0)
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """The learning rate over the steps."""
-
-    shape: Literal["cosine", "constant-linear"] = doc("cosine to the floor, or constant then linear to it", "cosine")
-    warmup: float = doc("share of the steps in which it rises from 0", 0.05)
-    warmup_least: int = doc("but at least this many steps", 20)
-    decay: float = doc("constant-linear: share of the steps in which it falls, at the end", 0.3)
-    floor: float = doc("learning rate at the end", 1e-6)
-
-
-@dataclass(frozen=True)
-class DevicesConfig:
-    """What is trained on. More than one device needs JAX; all processes see one run folder, and process 0 writes."""
-
-    local: int = doc("devices of each process; 0 = all it has", 1)
-    processes: int = doc("processes that train together, on one machine or several", 1)
-    process: int = doc("number of this one, from 0; EDGE_FACENET_PROCESS wins over it", 0)
-    coordinator: str = doc("HOST:PORT where process 0 listens for the others", "")
-    patience: int = doc("seconds to wait for the others at the start", 120)
-
-    def __post_init__(self) -> None:
-        if self.local < 0 or self.patience < 1 or not 0 <= self.process < self.processes:
-            raise ValueError(
-                f"devices.local is at least 0, devices.process in 0..processes-1; found {self.local}, {self.process} of {self.processes}."
-            )
-        if self.processes > 1 and ":" not in self.coordinator:
-            raise ValueError(
-                f'devices.coordinator must be HOST:PORT with several processes, found "{self.coordinator}".'
-            )
 
 
 @dataclass(frozen=True)
@@ -214,58 +74,14 @@ class TrainConfig:
     tensorboard: bool = doc("curves and histograms of distances for TensorBoard, in the run's folder", False)
 
     def __post_init__(self) -> None:
-        for name, value in _counts(self).items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, found {value}.")
-        shares = {
-            "average": self.average,
-            "schedule.warmup": self.schedule.warmup,
-            "softmax.smoothing": self.softmax.smoothing,
-            "softmax.margin_warmup": self.softmax.margin_warmup,
-        }
-        for name, share in shares.items():
-            if not 0 <= share < 1:
-                raise ValueError(f"{name} must be in [0, 1), found {share:g}.")
-        for name, since, until in _spans(self):
-            if not 0 <= since < until <= 1:
-                raise ValueError(
-                    f"{name}.since and until are shares of the training, 0 <= since < until <= 1; found {since:g} and {until:g}."
-                )
-        if not 0 < self.center.rate <= 1 or self.softmax.margin < 0 or self.auxiliary.weight < 0:
-            raise ValueError("center.rate must be in (0, 1], softmax.margin and auxiliary.weight not negative.")
-        if not 0 < self.schedule.decay <= 1 or self.optimizer.learning_rate <= 0 or self.triplet.margin <= 0:
-            raise ValueError("schedule.decay must be in (0, 1], optimizer.learning_rate and triplet.margin above 0.")
-        if min(self.l2, self.optimizer.weight_decay, self.optimizer.clip_norm, self.threads, self.look_every) < 0:
+        check(self, "", steps="[1, inf)", save_every="[1, inf)", log_every="[1, inf)", look_every="[0, inf)")
+        check(self, "", l2="[0, inf)", average="[0, 1)", seed=SEED, threads="[0, inf)", view_threads="[1, inf)")
+        check(self, "", budget_muladds="[0, inf)")
+        if "triplet" in self.objective and min(self.batch.people, self.batch.images) < 2:
             raise ValueError(
-                "l2, optimizer.weight_decay, optimizer.clip_norm, threads and look_every must not be negative."
+                "A triplet needs two photos of a person and one of another: batch.people and batch.images must be at least "
+                f"2, found {self.batch.people} and {self.batch.images}."
             )
-
-
-def _spans(config: TrainConfig) -> list[tuple[str, float, float]]:
-    softmax, center, triplet = config.softmax, config.center, config.triplet
-    return [
-        ("softmax", softmax.since, softmax.until),
-        ("center", center.since, center.until),
-        ("triplet", triplet.since, triplet.until),
-    ]
-
-
-def _counts(config: TrainConfig) -> dict[str, int]:
-    batch = config.batch
-    return {
-        "steps": config.steps,
-        "save_every": config.save_every,
-        "log_every": config.log_every,
-        "view_threads": config.view_threads,
-        "batch.people": batch.people,
-        "batch.images": batch.images,
-        "batch.least_photos": batch.least_photos,
-        "triplet.every": config.triplet.every,
-        "triplet.subset_people": config.triplet.subset_people,
-        "triplet.subset_images": config.triplet.subset_images,
-        "auxiliary.channels": config.auxiliary.channels,
-        "auxiliary.hidden": config.auxiliary.hidden,
-    }
 
 
 def read(path: Path) -> TrainConfig:

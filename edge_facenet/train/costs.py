@@ -104,7 +104,7 @@ _COUNTS: dict[str, Count] = {
 _HARMLESS = {"PReLU", "BatchNormalization", "LayerNormalization", "GroupNormalization", "Rescaling"}
 _MATRIX_OPERATIONS = {
     "Matmul", "Einsum", "Dot", "Tensordot", "Inner", "Outer", "Vdot", "Vecdot", "Conv", "DepthwiseConv", "SeparableConv",
-    "ConvTranspose", "DotProductAttention",
+    "ConvTranspose", "DotProductAttention", "Attention", "AdditiveAttention",
 }  # fmt: skip
 
 

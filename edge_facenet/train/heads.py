@@ -6,8 +6,8 @@ from typing import Any
 
 from keras import layers, ops
 
-from .config import AuxiliaryConfig
 from .losses import unit
+from .sections import AuxiliaryConfig
 
 
 class CosineHead(layers.Layer):  # type: ignore[misc]  # keras has no types

@@ -14,6 +14,9 @@ import numpy as np
 from ..pixels import Pixels
 from ..schema import doc
 
+_MOST = {"rotation": 180, "zoom": 2, "shift": 1, "contrast": 4, "brightness": 255, "side_light_levels": 255}
+"""Further nothing of the face is left."""
+
 
 @dataclass(frozen=True)
 class JitterConfig:
@@ -35,6 +38,9 @@ class JitterConfig:
         for name in ("flip", "side_light", "blur", "cutout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, found {getattr(self, name):g}.")
+        for name, most in _MOST.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be in [0, {most:g}], found {getattr(self, name):g}.")
         if not 0 < self.cutout_side[0] <= self.cutout_side[1] <= 1:
             raise ValueError(f"cutout_side must rise within 0..1, found {self.cutout_side}.")
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from .. import files
 from ..errors import InputError
+from .checkpoint import oldest
 from .course import Course
 from .embedding import embed
 from .sampler import IdentitySampler, Rows
@@ -27,7 +28,6 @@ from .sampler import IdentitySampler, Rows
 Triplets = npt.NDArray[np.int64]
 _SUBSET, _ORDER, _VIEWS = 11, 12, 13
 """Purposes of the generators."""
-_KEEP = 2
 
 
 def hardest_triplets(embeddings: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> Triplets:
@@ -131,7 +131,8 @@ class OfflineMiner:
         buffer = io.BytesIO()
         np.savez(buffer, triplets=triplets, labels=labels)
         files.write_bytes(self._path(interval), buffer.getvalue())
-        wanted = {self._path(kept) for kept in range(interval - _KEEP + 1, interval + 1)}
+        first = min(oldest(self._course.run) // self._every, interval - 1)  # where a run that is killed now goes on
+        wanted = {self._path(kept) for kept in range(max(0, first), interval + 1)}
         for old in self._course.run.glob("triplets-*.npz"):  # later ones, too: the run went on from an older checkpoint
             if old not in wanted:
                 old.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .config import OptimizerConfig, ScheduleConfig, TrainConfig
+from .config import TrainConfig
+from .sections import OptimizerConfig, ScheduleConfig
 
 
 def build(config: OptimizerConfig) -> Any:
@@ -32,9 +33,9 @@ def build(config: OptimizerConfig) -> Any:
 def rate(config: TrainConfig, step: int) -> float:
     """Learning rate of step `step` (from 0): a linear rise, then the schedule's shape down to its floor."""
     schedule, top = config.schedule, config.optimizer.learning_rate
-    warmup = _warmup(schedule, config.steps)
-    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-    return top * rise * _fall(schedule, step, config.steps, warmup) + schedule.floor
+    rise_steps = warmup(config)
+    rise = min(1.0, (step + 1) / rise_steps) if rise_steps else 1.0
+    return top * rise * _fall(schedule, step, config.steps, rise_steps) + schedule.floor
 
 
 def _fall(schedule: ScheduleConfig, step: int, steps: int, warmup: int) -> float:
@@ -43,6 +44,6 @@ def _fall(schedule: ScheduleConfig, step: int, steps: int, warmup: int) -> float
     return min(1.0, (steps - step) / max(1.0, schedule.decay * steps))
 
 
-def _warmup(schedule: ScheduleConfig, steps: int) -> int:
-    """At least `warmup_least` steps, but never more than half of them."""
-    return min(max(schedule.warmup_least, int(steps * schedule.warmup)), steps // 2)
+def warmup(config: TrainConfig) -> int:
+    """Steps in which the rate rises: at least `warmup_least`, but never more than half of all."""
+    return min(max(config.schedule.warmup_least, int(config.steps * config.schedule.warmup)), config.steps // 2)

@@ -6,6 +6,7 @@ the Newton-Schulz step; Liu et al., "Muon is Scalable" (2025), section 2.2 for t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -91,8 +92,9 @@ class MuonAdamW(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def _adam_step(self, gradient: Any, variable: Any, rate: Any, slots: tuple[Any, Any]) -> None:
         first, second = slots
-        norm = ops.sqrt(ops.sum(ops.square(gradient)))
-        gradient = gradient * (self.clip / ops.maximum(norm, self.clip))
+        if math.isfinite(self.clip):
+            norm = ops.sqrt(ops.sum(ops.square(gradient)))
+            gradient = gradient * (self.clip / ops.maximum(norm, self.clip))
         self.assign_add(first, (gradient - first) * (1 - self.beta_1))
         self.assign_add(second, (ops.square(gradient) - second) * (1 - self.beta_2))
         step = ops.cast(self.iterations + 1, variable.dtype)

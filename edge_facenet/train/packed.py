@@ -20,7 +20,7 @@ from .. import files
 from ..errors import GateError, InputError
 from ..schema import doc, from_json, to_json
 from . import checkpoint
-from .config import BackboneConfig
+from .sections import BackboneConfig
 
 SUFFIX = ".npz"
 _ABOUT = "about"
@@ -86,13 +86,27 @@ def unpack(file: Path) -> tuple[About, Weights]:
 def file_of(source: str) -> Path | None:
     """The packed file that `source` names, by its path or as a released network; None when it must be a run's folder.
 
+    A released network's name wins over a folder of that name, which is meant by "./NAME".
+
     Raises:
         InputError: no path, and no released network of that name.
     """
     path = Path(source)
     if path.suffix == SUFFIX:
         return path
-    return _released(source) if not path.exists() and len(path.parts) == 1 else None
+    return _released(source) if is_released(source) or (_bare(source) and not path.exists()) else None
+
+
+def is_released(source: str) -> bool:
+    """Whether this is the name of an installed released network that has weights to begin with."""
+    try:
+        return _bare(source) and _released(source).is_file()
+    except InputError:
+        return False
+
+
+def _bare(source: str) -> bool:
+    return Path(source).name == source
 
 
 def _released(name: str) -> Path:

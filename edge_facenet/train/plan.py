@@ -33,6 +33,8 @@ class Plan:
     def drawn(self, steps: int) -> int:
         """Views numbered so far, after `steps` steps."""
         seen = steps * self.batch
+        if seen <= self.fill:
+            return seen
         return min(seen, int(self.fill * (1 - 1 / self.reuse) + seen / self.reuse))
 
     def views_of(self, step: int) -> Numbers:

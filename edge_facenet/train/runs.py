@@ -21,9 +21,11 @@ from ..schema import to_json
 from ..verification import Split, read_split, split_identities, write_split
 from . import config as configs
 from .checkpoint import clear_unfinished
-from .config import SplitConfig, TrainConfig
+from .config import TrainConfig
+from .course import words
 from .holdout import hold_out
-from .optimisation import rate
+from .optimisation import rate, warmup
+from .sections import SplitConfig
 
 _LOCK = ".lock"
 PROJECTION, _MINED = "projection.npy", "triplets-*.npz"
@@ -44,7 +46,7 @@ def opened(run: Path) -> Iterator[None]:
     if run.exists() and not run.is_dir():
         raise OutputError(f"{run} is a file; give a folder for the run.")
     if is_strange(run):
-        raise OutputError(f"{run} holds something that is not a run (no config.json). Give a new or an empty folder.")
+        raise OutputError(f"{run} holds something that is not a run. Give a new or an empty folder.")
     try:
         run.mkdir(parents=True, exist_ok=True)
         lock = (run / _LOCK).open("a+")
@@ -83,9 +85,23 @@ def holder(run: Path) -> int | None:
 
 def is_strange(run: Path) -> bool:
     """Whether there is something else than a run, or what may become one."""
-    if not run.exists() or (run / "config.json").exists():
+    if not run.exists():
         return False
-    return not run.is_dir() or any(p.name[0] != "." and p.name not in (JOB, OUTPUT, BANK) for p in run.iterdir())
+    if not run.is_dir():
+        return True
+    if (run / "config.json").exists():  # many other programs write a file of this name
+        return not _of_a_run(run)
+    return any(p.name[0] != "." and p.name not in (JOB, OUTPUT, BANK) for p in run.iterdir())
+
+
+def _of_a_run(run: Path) -> bool:
+    if (run / "split.json").exists() or any(run.glob("step-*")):
+        return True
+    try:
+        configs.read(run / "config.json")
+    except ConfigError:
+        return False
+    return True
 
 
 def _remove(run: Path, *patterns: str) -> None:
@@ -114,38 +130,49 @@ def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: 
         return split
     before = configs.read(run / "config.json")
     changed = configs.difference(before, config)
-    if [key for key, _, _ in changed] == ["steps"] and _same_rates(before, config, done):
+    if [key for key, _, _ in changed] == ["steps"] and _same_steps(before, config, done):
         files.write_json(run / "config.json", to_json(replace(before, steps=config.steps)))
     elif changed:
         rows = "; ".join(f"{key} was {old!r}, now {new!r}" for key, old, new in changed[:5])
-        late = _why_not(config, done) if changed[0][0] == "steps" else ""
+        late = _why_not(before, config, done) if changed[0][0] == "steps" else ""
         raise ConfigError(
             f"{run} was begun with another configuration: {rows}.{late} Keep the old value, or train into a new folder."
         )
     return _known_split(run, photos)
 
 
-def _why_not(config: TrainConfig, done: int) -> str:
+def _why_not(before: TrainConfig, config: TrainConfig, done: int) -> str:
     schedule = config.schedule
+    if _counts_in_shares(config):
+        return " Margin warm-up, since and until are shares of the steps: those done would have had others."
+    if warmup(before) != warmup(config):
+        return " The warm-up is a share of the steps (schedule.warmup): those done would have had another."
     if schedule.shape != "constant-linear" or schedule.decay >= 1:
         return " With this schedule every step's learning rate depends on their number."
     least = math.ceil(done / (1 - schedule.decay))
     return f" Steps can only change before the learning rate falls; after step {done} the least number is {least}."
 
 
-def _same_rates(before: TrainConfig, now: TrainConfig, done: int) -> bool:
+def _same_steps(before: TrainConfig, now: TrainConfig, done: int) -> bool:
     """Whether the steps done are those that a run of the other length would have done, with at least one to come."""
-    return done < now.steps and all(rate(before, step) == rate(now, step) for step in range(done))
+    same_rates = done < now.steps and all(rate(before, step) == rate(now, step) for step in range(done))
+    return same_rates and not _counts_in_shares(now)
 
 
-def check_people(rows: dict[str, int], least: int) -> None:
-    """Refuse a set that label losses cannot learn from.
+def _counts_in_shares(config: TrainConfig) -> bool:
+    """Whether a loss changes with the share of the training that is done."""
+    terms = [getattr(config, term) for term in words(config.objective) if term in ("softmax", "center", "triplet")]
+    margin = config.softmax.margin_kind != "none" and config.softmax.margin_warmup > 0
+    return any(term.since > 0 or term.until < 1 for term in terms) or (config.softmax in terms and margin)
+
+
+def check_people(rows: Mapping[str, int]) -> None:
+    """Refuse a crop set that label losses cannot learn from.
 
     Args:
         rows: photos per person, everybody of the crop set.
-        least: photos a person must have.
     Raises:
-        InputError: nobody is named, only one person is, or somebody has too few photos.
+        InputError: nobody is named, or only one person is.
     """
     if not rows:
         raise InputError("This crop set names nobody: label losses need photos in one folder per person.")
@@ -153,6 +180,17 @@ def check_people(rows: dict[str, int], least: int) -> None:
         raise InputError(
             f'Only one identity ("{next(iter(rows))}"): a network learns to tell people apart. Add other people\'s photos.'
         )
+
+
+def check_photos(rows: Mapping[str, int], least: int) -> None:
+    """Refuse people who have too few photos to be trained on.
+
+    Args:
+        rows: photos per person, of the people to train on.
+        least: photos a person must have.
+    Raises:
+        InputError: names some of them.
+    """
     if poor := {name: count for name, count in rows.items() if count < least}:
         names = ", ".join(f'"{name}" has {count}' for name, count in list(poor.items())[:5])
         raise InputError(

@@ -68,7 +68,7 @@ def train(crops: Crops, run: Path, config: TrainConfig, listeners: Listeners = L
         KeyboardInterrupt: stopped by SIGINT or SIGTERM, after a checkpoint.
     """
     if labelled(config.objective):
-        runs.check_people(_photos(crops), config.batch.least_photos)
+        runs.check_people(_photos(crops))
     team = workers.join(config, backend.name())
     config = precision.settled(config, run, backend.name())
     for sentence in [*backend.prepare(config), *precision.trouble(config, backend.name())]:
@@ -105,6 +105,8 @@ class _Start:
     def _settled(self) -> Split:
         photos, done = _photos(self.crops), self.saved.state.step if self.saved else 0
         split = runs.settle(self.run, self.config, photos, begun=self.saved is not None, done=done)
+        if labelled(self.config.objective):
+            runs.check_photos({name: photos[name] for name in split.train}, self.config.batch.least_photos)
         self.team.meet("at the start")
         return split
 

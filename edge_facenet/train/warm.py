@@ -12,8 +12,9 @@ from ..errors import ConfigError
 from ..schema import doc, to_json
 from ..verification import Split
 from . import checkpoint, packed
-from .config import BackboneConfig, TrainConfig
+from .config import TrainConfig
 from .grow import Weights, alike, resized
+from .sections import BackboneConfig
 
 TABLE = "init_from.json"
 """Name of the table in the run's folder."""

@@ -17,7 +17,8 @@ from typing import Any
 import numpy.typing as npt
 
 from ..errors import ConfigError, SetupError
-from .config import DevicesConfig, TrainConfig
+from .config import TrainConfig
+from .sections import DevicesConfig
 
 Rows = dict[str, npt.NDArray[Any]]
 """A batch by name, as `course.Batch`."""

@@ -1,6 +1,6 @@
 """Checkpoint -> artifacts: count, convert, count again, parity, thresholds, self-test, write.
 
-Every gate of an artifact has passed before anything of it is written, and what stood there before stays whole until the new
+Every gate of every artifact has passed before anything is written, and what stood there before stays whole until the new
 manifest is renamed into place. Killed at any moment, the same command gives the same files.
 """
 
@@ -76,12 +76,14 @@ def export(
         if on_progress:
             on_progress(next(done), total)
 
-    written = []
+    passed = []
     for recipe in options.recipes:
         graph = convert(recipe, source, advance)
-        proven = prove(graph, recipe, source, description, options.budget)
-        written.append(manifest.write(out, f"{description.name}-{recipe.suffix}", graph, proven))
+        passed.append((recipe, graph, prove(graph, recipe, source, description, options.budget)))
         advance()
+    written = [
+        manifest.write(out, f"{description.name}-{recipe.suffix}", graph, proven) for recipe, graph, proven in passed
+    ]
     tidy(out, written)
     return written
 

@@ -16,7 +16,8 @@ from edge_facenet import files
 from edge_facenet.photos.cropset import CropSet, write
 from edge_facenet.schema import to_json
 from edge_facenet.train.checkpoint import STATE, WEIGHTS, State, plain_network
-from edge_facenet.train.config import BackboneConfig, TrainConfig
+from edge_facenet.train.config import TrainConfig
+from edge_facenet.train.sections import BackboneConfig
 from edge_facenet.verification import Split, write_split
 
 PEOPLE, PHOTOS = 14, 6

@@ -298,3 +298,18 @@ def test_tuning_goes_to_integer_recipes_and_is_refused_where_there_is_none() -> 
     assert tuned == {"fp32": 0, "fp16": 0, "int8": 7, "fp32-onnx": 0, "int8-onnx": 7}
     with pytest.raises(ConfigError, match="Tuning is for int8"):
         recipes.chosen(["fp16"], tune_steps=7)
+
+
+def test_one_artifact_refused_and_none_is_written(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those whose gates had passed already are not left beside those of an export before."""
+    convert = pipeline.convert
+    monkeypatch.setattr(
+        pipeline,
+        "convert",
+        lambda recipe, *told: (
+            damaged_weights(convert(recipe, *told)) if recipe is RECIPES["int8"] else convert(recipe, *told)
+        ),
+    )
+    both = replace(INT8, recipes=(RECIPES["fp16"], RECIPES["int8"]))
+    with refused(ParityFailed, quick.out, "small-int8 .*Nothing was written"):
+        pipeline.export(quick.run, quick.crops.path, quick.out, both)

@@ -16,7 +16,8 @@ from edge_facenet.photos.cropset import CropSet
 from edge_facenet.train import trainer
 from edge_facenet.train.backbones import BACKBONES
 from edge_facenet.train.checkpoint import WEIGHTS
-from edge_facenet.train.config import BackboneConfig, BatchConfig, SplitConfig, TrainConfig
+from edge_facenet.train.config import TrainConfig
+from edge_facenet.train.sections import BackboneConfig, BatchConfig, SplitConfig
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ def test_the_card_says_what_the_manifest_says(name: str) -> None:
 
 def test_weights_begin_a_training_at_its_size_and_at_another() -> None:
     from edge_facenet.train import backbones, warm
-    from edge_facenet.train.config import BackboneConfig, TrainConfig
+    from edge_facenet.train.config import TrainConfig
+    from edge_facenet.train.sections import BackboneConfig
     from edge_facenet.verification import Split
 
     for size, how in ((112, {"taken"}), (96, {"taken", "resized"})):

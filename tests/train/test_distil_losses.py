@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -123,3 +125,15 @@ def test_plain_adamw_when_muon_is_off() -> None:
         for _ in range(3):
             optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
     assert np.abs(ours.numpy() - theirs.numpy()).max() < 1e-6
+
+
+def test_muon_without_a_clip_leaves_gradients_as_they_are() -> None:
+    rng = np.random.default_rng(2)
+    value, gradient = rng.normal(size=(6, 4)).astype(np.float32), rng.normal(size=(6, 4)).astype(np.float32)
+    found = []
+    for clip in (math.inf, 1e9):
+        variable, optimizer = keras.Variable(value, name="dense"), MuonAdamW(1e-2, weight_decay=0.0, clip=clip)
+        optimizer.build([variable])
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+        found.append(variable.numpy())
+    assert np.isfinite(found[0]).all() and np.array_equal(*found)

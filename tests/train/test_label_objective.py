@@ -106,6 +106,21 @@ def test_offline_mining_goes_on_with_the_same_triplets(run: Path, eight_people: 
     assert one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
 
 
+def test_offline_mining_goes_on_where_checkpoints_are_rare(run: Path, eight_people: CropSet) -> None:
+    """Killed two minings behind the last checkpoint: what that one needs is there still."""
+    settings = tiny(20, *OFFLINE, "triplet.every=3", "save_every=7")
+
+    def die(done: int, total: int) -> None:
+        if done == 15:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        trainer.train(eight_people, run, settings, trainer.Listeners(on_progress=die))
+    shutil.rmtree(run / "step-0000014")
+    trainer.train(eight_people, run, settings)
+    assert (run / "step-0000020").is_dir()
+
+
 def test_triplets_that_are_gone_are_missed(run: Path, eight_people: CropSet) -> None:
     _stopped(eight_people, run, 5)
     for path in run.glob("triplets-*.npz"):

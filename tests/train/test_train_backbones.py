@@ -203,5 +203,7 @@ def test_a_matrix_operation_or_an_open_size_is_an_error() -> None:
     image = keras.Input((4, 4))
     with pytest.raises(ConfigError, match="Matmul"):
         costs.layer_costs(keras.Model(image, keras.ops.matmul(image, image)))
+    with pytest.raises(ConfigError, match="Attention"):
+        costs.layer_costs(keras.Model(image, layers.Attention()([image, image])))
     with pytest.raises(ConfigError, match="no fixed size"):
         _count(layers.Conv2D(3, 3), shape=(None, None, 3))

@@ -44,7 +44,24 @@ def test_set_reaches_nested_keys_and_keeps_types() -> None:
         ("softmax.smoothing=1", "[0, 1)"),
         ("jitter.flip=2", "probability"),
         ("schedule.decay=0", "(0, 1]"),
-        ("l2=-1", "negative"),
+        ("l2=-1", "at least 0"),
+        ("seed=-1", "[0, 4294967295]"),
+        ("seed=99999999999", "[0, 4294967295]"),
+        ("split.seed=-1", "split.seed must be in"),
+        ("softmax.weight=-1", "softmax.weight must be at least 0"),
+        ("softmax.scale=0", "softmax.scale must be above 0"),
+        ("softmax.margin=30", "softmax.margin must be in [0, 3.14"),
+        ("triplet.margin=9", "triplet.margin must be in (0, 4)"),
+        ("triplet.subset_images=1", "triplet.subset_images must be at least 2"),
+        ("triplet.until=0", "triplet.since and until"),
+        ("schedule.floor=-1", "schedule.floor must be at least 0"),
+        ("optimizer.momentum=2", "optimizer.momentum must be in [0, 1)"),
+        ("optimizer.beta_2=2", "optimizer.beta_2 must be in [0, 1)"),
+        ("optimizer.epsilon=-1", "optimizer.epsilon must be above 0"),
+        ("jitter.rotation=-5", "rotation must be in [0, 180]"),
+        ("jitter.zoom=1000", "zoom must be in [0, 2]"),
+        ("backbone.width=0", "backbone.width must be above 0"),
+        ("devices.process=1", "devices.process must be in [0, 1)"),
         ("l2=NaN", "a number"),
     ],
 )
@@ -134,3 +151,11 @@ def test_presets_by_one_road_hold_out_the_same_people() -> None:
     ]
     assert len(distil) >= 5
     assert len({json.dumps(schema.to_json(one.split)) for one in distil}) == 1
+
+
+@pytest.mark.parametrize("batch", ["batch.people=1", "batch.images=1"])
+def test_triplets_need_two_of_one_and_one_of_another(batch: str) -> None:
+    config.override(TrainConfig(10), [batch])
+    for objective in ("triplet", "softmax+triplet"):
+        with pytest.raises(ConfigError, match="must be at least 2"):
+            config.override(TrainConfig(10), [f"objective={objective}", batch])

@@ -79,13 +79,18 @@ def test_split_must_leave_people_to_train_on(run: Path) -> None:
     [
         ({}, "names nobody"),
         ({"Ann": 9}, 'Only one identity \\("Ann"\\)'),
-        ({"Ann": 9, "Bob": 1, "Eve": 3}, '1 of 3 people have fewer than 2 photos: "Bob" has 1'),
     ],
 )
 def test_sets_nobody_can_learn_from(people: dict[str, int], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        runs.check_people(people, least=2)
-    runs.check_people({"Ann": 2, "Bob": 2}, least=2)
+        runs.check_people(people)
+    runs.check_people({"Ann": 2, "Bob": 2})
+
+
+def test_people_with_too_few_photos() -> None:
+    with pytest.raises(InputError, match='1 of 3 people have fewer than 2 photos: "Bob" has 1'):
+        runs.check_photos({"Ann": 9, "Bob": 1, "Eve": 3}, least=2)
+    runs.check_photos({"Ann": 2, "Bob": 2}, least=2)
 
 
 def test_one_process_at_a_time(run: Path) -> None:
@@ -99,7 +104,14 @@ def test_folders_that_are_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    for name, says in (("file", "is a file"), ("full", "not a run"), ("file/below", "Cannot write")):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text('{"model_type": "bert"}')  # so many programs call their own
+    for name, says in (
+        ("file", "is a file"),
+        ("full", "not a run"),
+        ("other", "not a run"),
+        ("file/below", "Cannot write"),
+    ):
         with pytest.raises(OutputError, match=says), runs.opened(tmp_path / name):
             pass
     assert (tmp_path / "full" / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "mine"
@@ -110,3 +122,42 @@ def test_what_a_killed_process_left_is_cleared(run: Path) -> None:
     (run / ".writing-step-0000004" / "weights.weights.h5").write_bytes(b"half")
     with runs.opened(run):
         assert not (run / ".writing-step-0000004").exists()
+
+
+def test_the_configuration_of_a_run_is_known_with_or_without_what_comes_after_it(run: Path) -> None:
+    """Killed between two files, or with a key of another version: a run all the same, whose fault is then told."""
+    _begin(run, TrainConfig(10))
+    (run / "split.json").rename(run / "later")
+    (run / "later").unlink()
+    assert not runs.is_strange(run)
+    _begin(run, TrainConfig(10))
+    (run / "config.json").write_text('{"steps": 10, "of_another_version": 1}')
+    assert not runs.is_strange(run)
+
+
+CONSTANT = ("schedule.shape=constant-linear", "schedule.warmup=0", "schedule.warmup_least=1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (("softmax.margin_kind=arcface", "softmax.margin_warmup=0.2"), "Margin warm-up, since and until are shares"),
+        (("objective=softmax+triplet", "triplet.since=0.5"), "Margin warm-up, since and until are shares"),
+        (("schedule.warmup=0.2",), "The warm-up is a share of the steps"),
+        (("schedule.shape=cosine",), "every step's learning rate depends"),
+    ],
+)
+def test_another_number_of_steps_is_refused_where_it_changes_steps_done(
+    run: Path, settings: tuple[str, ...], says: str
+) -> None:
+    one = config.override(TrainConfig(100), [*CONSTANT, *settings])
+    _begin(run, one)
+    with pytest.raises(ConfigError, match=says):
+        runs.settle(run, config.override(one, ["steps=200"]), PEOPLE, begun=True, done=6)
+
+
+def test_another_number_of_steps_is_taken_where_it_changes_none(run: Path) -> None:
+    one = config.override(TrainConfig(100), [*CONSTANT, "softmax.margin_kind=arcface", "softmax.margin_warmup=0"])
+    _begin(run, one)
+    runs.settle(run, config.override(one, ["steps=200"]), PEOPLE, begun=True, done=6)
+    assert config.read(run / "config.json").steps == 200

@@ -225,7 +225,7 @@ def test_what_is_refused_before_anything_is_written(run: Path, eight_people: Cro
     one_photo = train_faces.crop_set(tmp_path / "photo", photos=1)
     for crops, config, error, says in (
         (one_person, tiny(), InputError, "Only one identity"),
-        (one_photo, tiny(), InputError, "8 of 8 people have fewer than 2 photos"),
+        (one_photo, tiny(), InputError, "4 of 4 people have fewer than 2 photos"),
         (eight_people, tiny(4, "budget_muladds=1000"), BudgetExceeded, "above the budget"),
         (eight_people, tiny(4, "backbone.name=tyni"), ConfigError, 'did you mean "tiny"'),
         (eight_people, tiny(4, "objective=softmx"), ConfigError, 'did you mean "softmax"'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import edge_facenet_models
 import numpy as np
 import pytest
 import train_faces
@@ -125,3 +126,18 @@ def test_as_one_types_it(source: Path, run: Path, eight_people: CropSet, monkeyp
     assert json.loads((run / "config.json").read_text())["backbone"]["start_from"] == str(source)
     again = CliRunner().invoke(command, ["run", *words])
     assert again.exit_code == 0 and "finished already" in again.stdout
+
+
+def test_a_released_networks_name_wins_over_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's own folder may be called like the network it begins with; and a run that is gone keeps its path."""
+    from edge_facenet.cli.train import _begun_with
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mobile").mkdir()
+    assert packed.file_of("mobile") == Path(edge_facenet_models.weights("mobile"))
+    assert packed.file_of("./mobile") is None, "a folder, meant by its path"
+    assert _begun_with("mobile")[0] == "backbone.start_from=mobile"
+    assert _begun_with("./mobile")[0] == f"backbone.start_from={tmp_path / 'mobile'}"
+    assert _begun_with("gone")[0] == f"backbone.start_from={tmp_path / 'gone'}"

@@ -122,3 +122,11 @@ def test_mixing_follows_the_share() -> None:
     differing = sum(not np.array_equal(plain(v), half(v)) for v in range(200))
     assert 70 <= differing <= 130  # 100 expected, s.d. 7; a mix with itself may look the same
     assert np.array_equal(half(17), half(17))
+
+
+def test_a_plan_that_is_filled_by_its_first_batch() -> None:
+    """Whatever the reuse: its first step has new views alone (3.4 rounded one of them away)."""
+    for reuse in np.arange(1.0, 6.0, 0.1):
+        plan = Plan(seed=0, faces=50, batch=48, reuse=float(reuse), ring=100, fill=48)
+        assert plan.views_of(0).tolist() == list(range(48))
+        assert len(plan.views_of(1)) == 48
