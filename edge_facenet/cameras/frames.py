@@ -110,7 +110,11 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the device or file. May be called twice, and from another thread."""
+        """Let go of the device or file. May be called twice, and from another thread.
+
+        `frames` ends with it, at a silent named pipe too; standard input, and on Windows any pipe, is waited for: its next
+        bytes, or its end.
+        """
         ...
 
     def __iter__(self) -> Iterator[Frame]: ...

@@ -18,14 +18,15 @@ from edge_facenet.photos.sniff import HEAD_BYTES, sniff
 from .frames import CameraOptions, Event, Source
 from .live import LiveSource
 from .pi import PiCamera
-from .pipe import open_pipe
+from .pipe import Closable, open_pipe
 from .stored import FolderSource, PictureSource, VideoSource, may_be_video
 from .v4l2 import OpenCVCamera
 
 STDIN = "standard input"
 _CAMERA = re.compile(r"(camera|picamera)(?::(.+))?", re.DOTALL)
 _DEVICE = re.compile(r"/dev/(video\d+|v4l/.+)")
-_MJPEG = (".mjpg", ".mjpeg")
+MJPEG = (".mjpg", ".mjpeg")
+"""How files of JPEG pictures one after another end."""
 _ADVICE = "Cameras are called camera:0 or picamera:0, standard input is -."
 
 
@@ -107,7 +108,7 @@ def _regular(path: Path, options: CameraOptions, parts: Parts) -> Source:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
-            if path.suffix.lower() in _MJPEG and sniff(head)[0] == "JPEG":
+            if path.suffix.lower() in MJPEG and sniff(head)[0] == "JPEG":
                 return _stream(path, options, parts)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
@@ -123,7 +124,7 @@ def _stream(path: Path, options: CameraOptions, parts: Parts) -> Source:
     """A file or named pipe of pictures one after another."""
     if path.is_fifo():  # opening one waits for whoever writes
         options.on_event(Event("note", f"Waiting for a program that writes pictures into {path}.", str(path)))
-    stream = path.open("rb")
+    stream = Closable(path.open("rb", buffering=0))
     return open_pipe(stream, str(path), options, parts.clock, parts.capture, stream.close)
 
 

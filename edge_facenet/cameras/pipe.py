@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,6 +29,44 @@ MOST_TOLD = 20
 """Events about pictures that cannot be read; a stream of noise must not fill the log."""
 LARGE_GAP = 64 * 1024
 """Bytes between two pictures that are worth an event; the headers of an HTTP stream are smaller."""
+_LOOK_S = 0.05
+"""Seconds after which a reader that waits looks whether it is closed."""
+
+
+class Closable:
+    """A file that another thread may close while it is read: the reader is given its end.
+
+    A read that waits for a silent pipe cannot be ended from outside, so it is begun only when there is something to read.
+    Where `select` cannot tell (Windows knows sockets alone) `close` waits for the next bytes.
+
+    Args:
+        file: unbuffered; from here on this one's alone.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._closed = file, False
+        self._lock = threading.RLock()  # while a read is under way the number of the file must not become another's
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes, as soon as there are any; b"" at the end, and once closed."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    return b""
+                if self._is_ready():
+                    return self._file.read(size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._closed = True
+        with self._lock:
+            self._file.close()
+
+    def _is_ready(self) -> bool:
+        try:
+            return bool(select.select([self._file], [], [], _LOOK_S)[0])
+        except (OSError, ValueError):  # not to be had here, or a file number above 1023
+            return True
 
 
 class PipeSource(Base):
@@ -58,16 +98,16 @@ class PipeSource(Base):
         Raises:
             InputError: there was none.
         """
-        number, given = 0, 0
-        for piece in self._pieces:
-            if self._closed:
-                return
+        number, given, split = 0, 0, iter(self._pieces)
+        while (piece := self._next(split)) is not None:
             if piece.skipped > LARGE_GAP:
                 self._tell("note", f"{piece.skipped:,} bytes of {self.name} belong to no picture and were skipped.")
             if (frame := self._frame(piece.data, piece.fault, number)) is not None:
                 yield frame
                 given += 1
             number += 1
+        if self._closed:
+            return
         if self._faults > MOST_TOLD:
             self._tell("note", f"{self._faults} pictures of {self.name} could not be read.")
         if not given:
@@ -77,6 +117,16 @@ class PipeSource(Base):
         """No further picture is given."""
         self._closed = True
         self._on_close()
+
+    def _next(self, split: Iterator[Piece]) -> Piece | None:
+        """None at the end, and once closed, even where the stream was closed in the middle of a read."""
+        try:
+            piece = None if self._closed else next(split, None)
+        except (OSError, ValueError):
+            if self._closed:
+                return None
+            raise
+        return None if self._closed else piece
 
     def _frame(self, data: bytes, fault: str, number: int) -> Frame | None:
         seconds = self._clock() - self._started
@@ -96,7 +146,7 @@ class PipeSource(Base):
 
 
 def open_pipe(
-    stream: IO[bytes],
+    stream: IO[bytes] | Closable,
     name: str,
     options: CameraOptions,
     clock: Callable[[], float] = time.monotonic,
@@ -135,7 +185,7 @@ def _refuse(head: bytes, name: str) -> NoReturn:
     raise InputError(f"{name} brings {sniff(head)[1]}. Pipe JPEG or PNG pictures, or a video.")
 
 
-def _peeked(stream: IO[bytes]) -> tuple[bytes, Read]:
+def _peeked(stream: IO[bytes] | Closable) -> tuple[bytes, Read]:
     """The first bytes, and a reader that begins with them."""
     take: Read = getattr(stream, "read1", stream.read)  # read1 does not wait until the block is full
     head = bytearray()

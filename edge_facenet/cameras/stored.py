@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ class VideoSource(Base):
 
         self.name = name
         self._options, self._on_close = options, on_close
+        self._lock = threading.RLock()  # OpenCV crashes where one thread releases what another one reads
         # FFmpeg by name: other backends would take a name with a "%" in it for a pattern of many files.
         self._capture = (capture or cv2.VideoCapture)(path, cv2.CAP_FFMPEG)
         self._closed = not self._capture.isOpened()
@@ -146,13 +148,11 @@ class VideoSource(Base):
     def frames(self) -> Iterator[Frame]:
         """Raises InputError when not one frame can be decoded; a video that is cut short ends with an event."""
         number, seconds = 0, 0.0
-        while not self._closed:
-            good, bgr = self._capture.read()
-            if not good or bgr is None:
-                break
+        while (taken := self._taken(number, seconds)) is not None:
+            bgr, position = taken
             if (pixels := rgb(bgr, _BGR)) is None:
                 continue
-            seconds = self._position(number, seconds)
+            seconds = position
             yield Frame(owned(pixels, self._options), number, seconds, self.name)
             number += 1
         if not self._closed:
@@ -160,9 +160,18 @@ class VideoSource(Base):
 
     def close(self) -> None:
         """Let go of the file. After that `frames` ends."""
-        if not self._closed:
-            self._closed = True
-            self._release()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._release()
+
+    def _taken(self, number: int, before: float) -> tuple[Any, float] | None:
+        """The next picture, BGR, and its seconds; None at the end, or once closed."""
+        with self._lock:
+            if self._closed:
+                return None
+            good, bgr = self._capture.read()
+            return (bgr, self._position(number, before)) if good and bgr is not None else None
 
     def _position(self, number: int, before: float) -> float:
         """Seconds into the video: the container's own, or by the rate where it has none that grows."""

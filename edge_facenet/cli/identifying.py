@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_facenet.cameras import CameraOptions, Frame, Source, is_camera, open_source
+from edge_facenet.cameras.opening import MJPEG
 from edge_facenet.cameras.stored import may_be_video
 from edge_facenet.errors import InputError, PhotoError
 from edge_facenet.photos.sniff import HEAD_BYTES, sniff
@@ -20,8 +21,6 @@ from .watching import LINGER_S, Watch, clock
 
 if TYPE_CHECKING:
     from edge_facenet.recognise import FaceRecognizer, Seen
-
-_MJPEG = (".mjpg", ".mjpeg")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def is_stream(what: str) -> bool:
             head = stream.read(HEAD_BYTES)
     except (OSError, ValueError):
         return False  # whoever reads it as a photo says what is wrong
-    return may_be_video(head) or (what.lower().endswith(_MJPEG) and sniff(head)[0] == "JPEG")
+    return may_be_video(head) or (what.lower().endswith(MJPEG) and sniff(head)[0] == "JPEG")
 
 
 def _folder(job: Job, folder: Path) -> None:

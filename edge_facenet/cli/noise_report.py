@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from .. import files
 from ..embedder import Embedder
 from ..errors import InputError
 from ..photos.cropset import CropSet
+from ..photos.rows import csv_bytes
 from ..schema import doc, to_json
 from ..verification import Duplicates, noise
 from .pictures import page, picture
@@ -100,9 +99,9 @@ def examine(network: Embedder, cropset: CropSet, min_photos: int) -> Report:
 def write(report: Report, cropset: CropSet, out: Path, shown: int) -> tuple[str, ...]:
     """The two tables and the page; paths of the files."""
     rows = [[str(v) for v in to_json(row).values()] for row in report.rows]
-    files.write_bytes(out / "noise.csv", _csv(list(to_json(report.rows[0])), rows))
+    files.write_bytes(out / "noise.csv", csv_bytes([list(to_json(report.rows[0])), *rows]))
     names = [[n.a, n.b, str(n.likeness)] for n in report.two_names]
-    files.write_bytes(out / "two-names.csv", _csv(["a", "b", "likeness"], names))
+    files.write_bytes(out / "two-names.csv", csv_bytes([["a", "b", "likeness"], *names]))
     files.write_bytes(out / "noise.html", _page(report, cropset, shown))
     return tuple(str(out / name) for name in ("noise.csv", "two-names.csv", "noise.html"))
 
@@ -131,14 +130,6 @@ def as_text(report: Report, written: tuple[str, ...]) -> str:
     lines += [f"Written: {path}" for path in written]
     lines.append("The page holds pictures of these people: keep it as you keep their photos.")
     return "\n".join(lines)
-
-
-def _csv(header: list[str], rows: list[list[str]]) -> bytes:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _page(report: Report, cropset: CropSet, shown: int) -> bytes:

@@ -103,7 +103,7 @@ def hard_probes(network: Embedder, cropset: CropSet, chosen: Selection, measured
                 on_progress(done, len(chosen.rows))
         scores[kind] = cosines(np.concatenate(parts), moved)
     with bar("Resampling people", unit="resamples") as on_progress:
-        return probes.judge(dict(scores), pairs, seed, on_progress)
+        return probes.judge(dict(scores), pairs, seed, on_progress, measured.report.verification.folds)
 
 
 def thresholds_here(cropset: CropSet, chosen: Selection, measured: Measured, seed: int) -> Thresholds:

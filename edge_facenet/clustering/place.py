@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edge_facenet import files
@@ -24,6 +24,7 @@ from edge_facenet.schema import doc
 from .album import Shot
 
 MARK, TOOL, SCHEMA_VERSION = "clusters.json", "edge-facenet cluster", 1
+_ADVICE = "Move it away, or give a new folder; nothing was changed."
 _JUNK = {".ds_store", "thumbs.db", "desktop.ini"}  # what file managers leave behind
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
@@ -123,7 +124,12 @@ def _check_kept(real: Path, content: Content) -> None:
     known = _previous(real)
     if known is None:
         raise OutputError(f"{real} is no result of {TOOL} any more. Give a new folder; nothing was changed.")
-    for folder, _, names in os.walk(real):
+    ours = {place.as_posix() for where in known for place in PurePosixPath(where).parents}
+    for folder, folders, names in os.walk(real):
+        for name in folders:
+            path = Path(folder) / name
+            if path.is_symlink() or path.relative_to(real).as_posix() not in ours:
+                raise OutputError(f"{path} was not written by {TOOL}. {_ADVICE}")
         for name in names:
             path = Path(folder) / name
             where = path.relative_to(real).as_posix()
@@ -132,9 +138,8 @@ def _check_kept(real: Path, content: Content) -> None:
 
 
 def _check_file(path: Path, where: str, entry: Any, seen: frozenset[str], inodes: set[tuple[int, int]]) -> None:
-    advice = "Move it away, or give a new folder; nothing was changed."
     if not isinstance(entry, dict):
-        raise OutputError(f"{path} was not written by {TOOL}. {advice}")
+        raise OutputError(f"{path} was not written by {TOOL}. {_ADVICE}")
     about = os.stat(path)
     if (about.st_dev, about.st_ino) in inodes:
         return
@@ -142,9 +147,9 @@ def _check_file(path: Path, where: str, entry: Any, seen: frozenset[str], inodes
     digest = entry.get("sha256") if same else files.sha256(path)
     if "size" not in entry:
         if digest != entry.get("sha256"):
-            raise OutputError(f"{path} was changed by hand. {advice}")
+            raise OutputError(f"{path} was changed by hand. {_ADVICE}")
     elif digest not in seen:
-        raise OutputError(f"{path} is the only one left of this photo: it is not among those looked at. {advice}")
+        raise OutputError(f"{path} is the only one left of this photo: it is not among those looked at. {_ADVICE}")
 
 
 @contextlib.contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_facenet.photos.rows import csv_bytes
 from edge_facenet.schema import doc, to_json
 
 from .album import Album, Shot
@@ -90,9 +90,7 @@ def _faces_csv(sheet: Sheet) -> bytes:
         for number, one in enumerate(sheet.grouping.groups)
         for face, similarity in zip(one.members, one.similarity, strict=True)
     }
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    lines: list[Sequence[object]] = [_COLUMNS]
     for k, face in enumerate(sheet.album.faces):
         shot, q = sheet.album.shots[face.shot], face.quality
         number, similarity = group_of.get(k, (None, None))
@@ -109,8 +107,8 @@ def _faces_csv(sheet: Sheet) -> bytes:
             "; ".join(face.reasons),
             shot.sha256,
         )
-        writer.writerow(["" if value is None else value for value in row])
-    return stream.getvalue().encode("utf-8", "surrogateescape")
+        lines.append(["" if value is None else value for value in row])
+    return csv_bytes(lines)
 
 
 def _mark(sheet: Sheet, origin: Origin) -> dict[str, Any]:

@@ -88,4 +88,17 @@ def _refusal(error: Exception) -> EdgeFacenetError:
 def _spec(node: Any) -> TensorSpec:
     shape = tuple(n if isinstance(n, int) else -1 for n in node.shape)
     kind = _TYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
-    return TensorSpec(node.name, shape, np.dtype(kind))
+    try:
+        dtype = np.dtype(kind)
+    except (TypeError, ValueError) as error:
+        raise _strange(node) from error
+    if dtype.kind not in "biuf":  # another package may have taught NumPy bfloat16
+        raise _strange(node)
+    return TensorSpec(node.name, shape, dtype)
+
+
+def _strange(node: Any) -> LaneUnavailable:
+    return LaneUnavailable(
+        f"Engine onnxruntime: the model's {node.name} is {node.type}, which this package does not pass. Export it with "
+        "numbers of a kind that NumPy has."
+    )

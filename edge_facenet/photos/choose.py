@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from .face import Face
 from .faces import off_centre
 from .pieces import Box, area, common
 
 Policy: TypeAlias = Literal["subject", "nearest", "largest", "all", "reject"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
 MEANING: dict[Policy, str] = {
     "subject": "largest area x centrality",
     "nearest": "nearest the photo's centre",

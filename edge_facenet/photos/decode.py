@@ -100,14 +100,15 @@ def _decode(data: bytes, kind: str, limits: Limits) -> Photo:
     _check_size(width, height, limits)
     factor = _shrink_factor(max(width, height), limits)
     if factor > 1 and kind == "JPEG":
-        picture.draft(None, (width // factor, height // factor))  # libjpeg decodes at a reduced scale
+        # libjpeg decodes at a reduced scale
+        picture.draft(None, (max(1, width // factor), max(1, height // factor)))
     picture.load()
     drafted = round(max(width, height) / max(picture.size))
     pixels = np.ascontiguousarray(_rgb(_upright(picture)))
-    if drafted == 1 and factor > 1:
+    if (rest := factor // drafted) > 1:  # all of it, or what the few px of a narrow strip left over
         import cv2
 
-        size = (-(-pixels.shape[1] // factor), -(-pixels.shape[0] // factor))
+        size = (-(-pixels.shape[1] // rest), -(-pixels.shape[0] // rest))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         drafted = factor
     return Photo(pixels, drafted, kind)

@@ -26,7 +26,7 @@ from edge_facenet import files
 from edge_facenet.errors import InputError, OutputError
 from edge_facenet.schema import to_json
 
-from .place import JOURNAL, as_output_error, check_place, entry_of, finish_move, lock, write_all
+from .place import JOURNAL, as_output_error, check_place, check_same, entry_of, finish_move, lock, write_all
 from .rows import CropRow, Rejection, write_index, write_rejected
 from .sealed import (
     DUPLICATES,
@@ -62,10 +62,10 @@ class CropSetWriter:
     """Append-only, resumable. Use as a context manager; leave it sealed or unfinished.
 
     Args:
-        folder: made when missing; may hold an older sealed crop set, which stays whole until this one is sealed.
+        folder: made when missing; may hold an older crop set of this recipe, which stays whole until this one is sealed.
     Raises:
-        OutputError: the folder holds something else, is not writable, is being written by another process, or holds an
-            unfinished crop set of another recipe.
+        OutputError: the folder holds something else, is not writable, is being written by another process, or holds a
+            crop set of another recipe, finished or not.
     """
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
@@ -80,13 +80,13 @@ class CropSetWriter:
         self.tries: dict[str, int] = {}
         """How often the process died while it held a photo, by photo; only those without an outcome."""
         self._journal = self._shard = self._lock = _CLOSED
-        self._shard_number = 0
-        self._synced = time.monotonic()
+        self._shard_number, self._synced = 0, time.monotonic()
         try:
             with as_output_error(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock = lock(self.folder)
                 finish_move(self.folder)
+                check_same(self.folder, self.recipe.layout, self.recipe.settings)
                 self._work.mkdir(exist_ok=True)
                 self._journal = os.open(self._work / JOURNAL, _FLAGS, 0o666)
                 self._resume()
@@ -153,17 +153,19 @@ class CropSetWriter:
 
     def restart(self) -> None:
         """Forget everything that has grown so far. An older sealed crop set stays."""
-        self.close()
+        self._close_files()  # the folder stays locked: another process would write what is removed here
         with as_output_error(self.folder):
             shutil.rmtree(self._work)
+        self.close()
         self._open()
 
     def discard(self) -> None:
         """Leave nothing behind, not even the folder if it was made for this; an older crop set stays."""
-        self.close()
+        self._close_files()
         shutil.rmtree(self._work, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()  # succeeds only when empty
+        self.close()
 
     def seal(self, notes: Sequence[str] = (), duplicates: bytes | None = None) -> CropSet:
         """Finish: write the tables, move everything into place, open the result.
@@ -196,21 +198,27 @@ class CropSetWriter:
                 versions=self.recipe.versions,
                 notes=tuple(notes),
             )
-            files.write_json(
-                self._work / SEAL, to_json(seal.signed())
-            )  # from here on the move will be finished, by whomever
+            # from here on the move will be finished, by whomever
+            files.write_json(self._work / SEAL, to_json(seal.signed()))
+            self._close_files()
+            finish_move(self.folder)  # still locked: two that move at once would lose what is moved
             self.close()
-            finish_move(self.folder)
         return CropSet.open(self.folder, verify=False)
 
     def close(self) -> None:
         """Release the files; an unfinished crop set can be opened again."""
-        for handle in (self._journal, self._shard, self._lock):
-            if handle != _CLOSED:
-                os.close(handle)
-        self._journal = self._shard = self._lock = _CLOSED
+        self._close_files()
+        if self._lock != _CLOSED:
+            os.close(self._lock)
+        self._lock = _CLOSED
 
     # -- what is on the disk ------------------------------------------------------------------------------------------
+
+    def _close_files(self) -> None:
+        for handle in (self._journal, self._shard):
+            if handle != _CLOSED:
+                os.close(handle)
+        self._journal = self._shard = _CLOSED
 
     def _resume(self) -> None:
         position = 0
@@ -241,10 +249,8 @@ class CropSetWriter:
             faces = entry.get("faces", [entry])
             if any(zlib.crc32(self.read_crop(len(self.rows) + k)) != face["crc"] for k, face in enumerate(faces)):
                 return False
-            for face in faces:
-                self.rows.append(
-                    CropRow(**{**face["row"], "points": tuple(tuple(point) for point in face["row"]["points"])})
-                )
+            rows = [{**face["row"], "points": tuple(map(tuple, face["row"]["points"]))} for face in faces]
+            self.rows += [CropRow(**row) for row in rows]
             self.tries.pop(self.rows[-1].source, None)
         return True
 

@@ -5,8 +5,6 @@ Reported, never removed: `duplicates.csv` in the crop set names each with the ea
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +13,7 @@ import numpy.typing as npt
 
 from edge_facenet.schema import doc
 
-from .rows import CropRow, encode
+from .rows import CropRow, csv_bytes
 
 NEAR = 0.98
 """Correlation of two signatures from which on they are of one picture. Measured on ORL: saved again at JPEG q 70, 160 of
@@ -46,11 +44,11 @@ def twins(rows: Sequence[CropRow], crop: Callable[[int], bytes], size: int, marg
     Args:
         crop: bytes of the (size, size, 3) uint8 crop of a row.
     """
-    first: dict[str, int] = {}
+    first: dict[tuple[str, int], int] = {}  # a copy of a photo of several people has the same faces in the same order
     found: list[Twin] = []
     others: list[int] = []
     for row in rows:
-        of = first.setdefault(row.sha256, row.row) if row.sha256 else row.row
+        of = first.setdefault((row.sha256, row.face), row.row) if row.sha256 else row.row
         if rows[of].source != row.source:
             found.append(Twin(True, row.row, of))
         else:
@@ -76,29 +74,33 @@ def signature(crop: bytes, size: int, margin: int) -> Signatures:
 
 def table(found: Sequence[Twin], rows: Sequence[CropRow]) -> bytes:
     """`duplicates.csv`."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    lines: list[Sequence[object]] = [_COLUMNS]
     for twin in found:
         a, b = rows[twin.row], rows[twin.of]
         kind, likeness = "exact" if twin.exact else "near", f"{twin.likeness:.4f}"
-        writer.writerow([kind, a.row, a.source, a.identity, b.row, b.source, b.identity, likeness])
-    return encode(stream.getvalue())
+        lines.append((kind, a.row, a.source, a.identity, b.row, b.source, b.identity, likeness))
+    return csv_bytes(lines)
 
 
 def summary(found: Sequence[Twin], rows: Sequence[CropRow], file: str) -> list[str]:
     """What a person should know, as notes."""
     notes = []
     if found:
-        exact = sum(twin.exact for twin in found)
-        other = sum(rows[twin.row].identity != rows[twin.of].identity for twin in found)
+        exact = _photos([twin for twin in found if twin.exact], rows)
+        near = _photos([twin for twin in found if not twin.exact], rows)
+        other = _photos([twin for twin in found if rows[twin.row].identity != rows[twin.of].identity], rows)
         notes.append(
-            f"Duplicates: {exact} photos have the bytes of an earlier one, {len(found) - exact} look like one; "
+            f"Duplicates: {exact} photos have the bytes of an earlier one, {near} look like one; "
             f"{other} of them stand under another name ({file})."
         )
-    if len(rows) > MOST:
+    if len(rows) - sum(twin.exact for twin in found) > MOST:  # those that `twins` would have compared
         notes.append(f"Near duplicates were not looked for: there are more than {MOST:,} crops.")
     return notes
+
+
+def _photos(found: Sequence[Twin], rows: Sequence[CropRow]) -> int:
+    """Photos of these crops; one may show several faces."""
+    return len({rows[twin.row].source for twin in found})
 
 
 def _near(marks: Signatures, sources: Sequence[str]) -> Iterator[tuple[int, int, float]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_facenet.errors import InputError, OutputError
 
-from .sealed import DUPLICATES, GROWING, INDEX, REJECTED, SEAL, read_seal
+from .sealed import DUPLICATES, GROWING, INDEX, REJECTED, SEAL, Layout, read_seal
 
 JOURNAL = "journal.jsonl"
 
@@ -40,6 +40,22 @@ def check_place(folder: Path) -> None:
                 raise OutputError(f"{error} Nothing was changed.") from error
 
 
+def check_same(folder: Path, layout: Layout, settings: dict[str, Any]) -> None:
+    """A finished crop set gives way to one made alike, and to no other.
+
+    Raises:
+        OutputError: the one here was made with another layout or other settings.
+    """
+    if not (folder / SEAL).is_file():
+        return
+    seal, _ = read_seal(folder)
+    if seal.layout != layout or seal.settings != settings:
+        raise OutputError(
+            f"{folder} holds a crop set made with other settings ({seal.layout.size} px) or by another version. Give "
+            "another folder, or delete it first."
+        )
+
+
 def finish_move(folder: Path) -> None:
     """Move a sealed `.growing` up, `prepare.json` last; nothing to do when it is not sealed."""
     work = folder / GROWING
@@ -47,7 +63,9 @@ def finish_move(folder: Path) -> None:
         return
     with as_output_error(folder):
         names = [s.file for s in read_seal(work)[0].shards]
-        (folder / SEAL).unlink(missing_ok=True)
+        if (folder / SEAL).exists():  # nothing has been moved yet: this table is the older crop set's
+            (folder / DUPLICATES).unlink(missing_ok=True)
+            (folder / SEAL).unlink()
         for old in folder.glob("crops-*.npy"):
             if old.name not in names:
                 old.unlink()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_facenet import __version__
-from edge_facenet.errors import InputError, OutputError
+from edge_facenet.errors import InputError
 
 from . import likeness, models
 from .crew import Crew, Outcome, look
@@ -107,7 +107,7 @@ class _Run:
     ) -> None:
         self._listing, self._rules, self._writer, self._given = listing, rules, writer, finder
         self._crew = crew
-        self._base = _base(writer)
+        self._base = CropSet.open(writer.folder) if (writer.folder / SEAL).is_file() else None
         self._kept: dict[str, list[CropRow] | Rejection] = {}
         self._looked_at = 0
         self._finder: FaceFinder | None = None
@@ -260,24 +260,6 @@ class _Run:
             return read(entry.path, self._rules.limits)[1]
         except OSError:
             return ""
-
-
-def _base(writer: CropSetWriter) -> CropSet | None:
-    """The finished crop set in the same folder.
-
-    Raises:
-        OutputError: it was made with other rules.
-    """
-    if not (writer.folder / SEAL).is_file():
-        return None
-    base = CropSet.open(writer.folder)
-    if base.seal.layout != writer.recipe.layout or base.seal.settings != writer.recipe.settings:
-        writer.discard()
-        raise OutputError(
-            f"{writer.folder} holds a crop set made with other settings ({base.size} px) or by another version. Give "
-            "another folder, or delete it first."
-        )
-    return base
 
 
 def _first_reasons(rejections: Sequence[Rejection]) -> str:

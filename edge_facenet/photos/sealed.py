@@ -176,8 +176,15 @@ class CropSet:
         return np.flatnonzero(np.isin(self.labels, [number[name] for name in names])).astype(np.int64)
 
     def rejections(self) -> tuple[Rejection, ...]:
-        """Photos that gave no crop, and why."""
-        return read_rejected(_read_file(self.path / REJECTED), str(self.path / REJECTED))
+        """Photos that gave no crop, and why.
+
+        Raises:
+            InputError: their table is missing or damaged.
+        """
+        content = _read_file(self.path / REJECTED)
+        if files.sha256(content) != self.seal.rejected_sha256:
+            raise _damaged(self.path, REJECTED)
+        return read_rejected(content, str(self.path / REJECTED))
 
     @functools.cached_property
     def _maps(self) -> list[Pixels]:

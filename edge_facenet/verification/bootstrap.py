@@ -27,6 +27,7 @@ from .wilson import Interval, student_t, wilson
 OnProgress = Callable[[int, int], None]
 RESAMPLES = 1000
 MIN_IDENTITIES = 3  # with two, half of all resamples hold no impostor pair
+_ROUNDING = 1e-9  # percentage points; one photo of a million people is 1e-4
 _BLOCK = 4_000_000  # weights held at a time: 16 MB as int32
 
 
@@ -74,11 +75,41 @@ def lower_bound(values: NDArray[np.float64], identities: int) -> float | None:
     return float(np.quantile(values, tail))
 
 
+def share_span(values: NDArray[np.float64], people: int, trials: int) -> Interval | None:
+    """95 % interval of a share from its values in all resamples, `beyond_seen` included; None below MIN_IDENTITIES people.
+
+    Args:
+        people: in the pairs that the share counts, whoever else there is.
+        trials: as `beyond_seen` takes them.
+    """
+    return beyond_seen(interval(values, people), people, trials) if people >= MIN_IDENTITIES else None
+
+
+def difference(values: NDArray[np.float64], people: int) -> tuple[Interval | None, float | None]:
+    """95 % interval and one-sided lower bound of a difference, percentage points, from its values in all resamples.
+
+    Where every resample gives the same, nobody seen differs from the others; so many unseen may as Wilson's interval of 0
+    of these people allows.
+
+    Args:
+        people: that the difference stands on; with one nothing is known.
+    """
+    if not len(values):
+        return None, None
+    if people < 2:
+        return (-100.0, 100.0), -100.0
+    if float(np.ptp(values)) > _ROUNDING:
+        return interval(values, people), lower_bound(values, people)
+    wide, one_sided = (100 * wilson(0.0, people, student_t(p, people - 1))[1] for p in (0.975, 0.95))
+    same = float(values[0])
+    return (max(same - wide, -100.0), min(same + wide, 100.0)), max(same - one_sided, -100.0)
+
+
 def beyond_seen(span: Interval | None, people: int, trials: float) -> Interval | None:
     """`span`, or Wilson's where every resample gave 0 or every one gave 1: to have seen no error does not prove there is none.
 
     Args:
-        trials: independent trials that the share stands on: people, or pairs of people.
+        trials: independent trials that the share stands on: people with a genuine pair, or pairs of people compared.
     """
     if span is None or span[0] != span[1] or span[0] not in (0.0, 1.0):
         return span
@@ -103,12 +134,9 @@ def rates(
     if not drawn:
         return [(None, None)] * len(accepted)
     far, tar = np.concatenate(drawn, axis=1)
-    people = pairs.identities
-    two = people * (people - 1) / 2
-    return [
-        (beyond_seen(interval(f, people), people, two), beyond_seen(interval(t, people), people, people))
-        for f, t in zip(far.T, tar.T, strict=True)
-    ]
+    two, one = (len(kind) for kind in kinds)  # a group is a pair of people, or one person
+    strangers = groups.take(kinds[0]).identities
+    return [(share_span(f, strangers, two), share_span(t, one, one)) for f, t in zip(far.T, tar.T, strict=True)]
 
 
 def _grouped(pairs: Pairs, values: NDArray[np.float64]) -> tuple[Pairs, NDArray[np.float64], NDArray[np.float64]]:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError, ThresholdError
 from ..schema import doc
 from .openset import threshold_at_fpir
+from .pairs import unit_rows
 from .shares import MIN_CLUSTERS, share_interval
 from .sweep import MIN_EVENTS, measurable
 
@@ -127,7 +128,7 @@ def identify_open_set(
     Raises:
         InputError: too few people or photos for the plan.
     """
-    rows, known = _unit(embeddings), np.asarray(labels, np.int64)
+    rows, known = unit_rows(embeddings), np.asarray(labels, np.int64)
     able = _able(known, plan)
     enrolled = plan.enrolled or max(1, len(able) // 2)
     strangers = len(np.unique(known[known >= 0])) - enrolled
@@ -207,7 +208,7 @@ def _draw(
 ) -> tuple[Drawn, Probes, Probes]:
     people = np.sort(rng.permutation(able)[:enrolled])
     chosen = np.concatenate([rng.permutation(np.flatnonzero(labels == p))[:photos] for p in people])
-    templates = _unit(rows[chosen].reshape(enrolled, photos, -1).mean(axis=1))
+    templates = unit_rows(rows[chosen].reshape(enrolled, photos, -1).mean(axis=1))
     left = np.setdiff1d(np.flatnonzero(labels >= 0), chosen)
     mate = np.isin(labels[left], people)
     drawn = Drawn(people, templates, rows[chosen])
@@ -229,10 +230,3 @@ def _able(labels: NDArray[np.int64], plan: Plan) -> NDArray[np.int64]:
     """People with a photo left to probe with."""
     people, sizes = np.unique(labels[labels >= 0], return_counts=True)
     return np.asarray(people[sizes > plan.photos])
-
-
-def _unit(rows: ArrayLike) -> Floats:
-    """Unit rows; what has no direction becomes zeros, which resemble nobody."""
-    wide = np.nan_to_num(np.asarray(rows, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(lengths > 0, lengths, 1))

@@ -25,7 +25,7 @@ def with_intervals(
     """`result` with intervals of its accuracy and of VAL at each measurable rate; unchanged below 3 people.
 
     The accuracy's interval keeps each pair's held-out decision and asks how it would be with other people; VAL's finds
-    the threshold anew in each resample.
+    the threshold anew in each resample. Both stand on the people with a genuine pair; below 3 of them there is no interval.
 
     Args:
         result: of `evaluate` on these very scores, with the same seed and file_order.
@@ -41,10 +41,8 @@ def with_intervals(
         drawn.append(np.column_stack([accuracy, resampled.statistics(weight)[1]]))
     if not drawn:
         return result
-    people = pairs.identities
-    spans = [
-        bootstrap.beyond_seen(bootstrap.interval(column, people), people, people) for column in np.concatenate(drawn).T
-    ]
+    people = pairs.genuine_identities
+    spans = [bootstrap.share_span(column, people, people) for column in np.concatenate(drawn).T]
     of = dict(zip(fars, spans[1:], strict=True))
     val = tuple(replace(point, interval=of.get(point.far)) for point in result.val)
     whole = spans[0] and (100 * spans[0][0], 100 * spans[0][1])

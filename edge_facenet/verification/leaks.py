@@ -21,6 +21,8 @@ _CHUNK = 4096
 # 7 million comparisons of web photos the three highest (0.988, 0.978, 0.962) were looked at: the same photo each time.
 # Another photo of the same person reaches 0.998 (ORL); found under another name, that is a leak as well.
 NEAR_DUPLICATE = 0.975
+_ACCENTED = ("LATIN", "GREEK", "CYRILLIC")
+"""Scripts in which a mark on a letter is an accent; in others it is a letter itself, the vowel of राम or the voice of が."""
 
 
 class Row(Protocol):
@@ -89,14 +91,20 @@ def leaks(
 
 
 def plain_name(name: str) -> str:
-    """A name without case, accents and separators.
+    """A name without case, accents and separators; one of separators alone stays as it is.
 
     >>> plain_name("Ann_Lee") == plain_name("ann lee") == plain_name("AnnLee"), plain_name("José-Ángel")
     (True, 'jose angel')
     """
     spaced = re.sub(r"(?<=[^\W\d_])(?<![A-Z])(?=[A-Z])", " ", name)
-    letters = (c for c in unicodedata.normalize("NFKD", spaced) if not unicodedata.combining(c))
-    return " ".join(re.split(r"[\W_]+", "".join(letters).casefold())).strip()
+    kept, base = "", ""
+    for c in unicodedata.normalize("NFKD", spaced):
+        if not unicodedata.category(c).startswith("M"):
+            base = c
+            kept += c if c.isalnum() else " "
+        elif base.isalnum() and not unicodedata.name(base, "").startswith(_ACCENTED):
+            kept += c
+    return " ".join(kept.casefold().split()) or name.casefold()
 
 
 def signatures(crops: NDArray[np.uint8]) -> NDArray[np.float32]:

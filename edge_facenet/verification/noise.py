@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..schema import doc
+from .pairs import unit_rows
 
 MIN_PHOTOS = 3  # a person's other pictures must be able to outvote one
 SAME_LIKENESS = 0.8
@@ -66,7 +67,7 @@ def suspects(embeddings: ArrayLike, labels: ArrayLike, min_photos: int = MIN_PHO
     Raises:
         InputError: fewer than two such people.
     """
-    rows, known = _unit(embeddings), np.asarray(labels, np.int64)
+    rows, known = unit_rows(embeddings), np.asarray(labels, np.int64)
     people, sizes = np.unique(known[known >= 0], return_counts=True)
     people = people[sizes >= min_photos]
     if len(people) < 2:
@@ -96,7 +97,7 @@ def same_faces(
         above: likeness from which a pair is listed.
         min_photos: people with fewer pictures say nothing about how alike one person's pictures are.
     """
-    rows, known = _unit(embeddings), np.asarray(labels, np.int64)
+    rows, known = unit_rows(embeddings), np.asarray(labels, np.int64)
     people, sizes = np.unique(known[known >= 0], return_counts=True)
     people, sizes = people[sizes >= min_photos], sizes[sizes >= min_photos].astype(np.int64)
     if len(people) < 2:
@@ -166,9 +167,3 @@ def _medians(rows: Floats) -> Floats:
 def _blocks(sums: Floats) -> Iterator[tuple[int, Floats]]:
     for start in range(0, len(sums), _CHUNK):
         yield start, sums[start : start + _CHUNK] @ sums.T
-
-
-def _unit(rows: ArrayLike) -> Floats:
-    wide = np.nan_to_num(np.asarray(rows, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(lengths > 0, lengths, 1))

@@ -105,8 +105,10 @@ def picture_index(sources: Iterable[str]) -> dict[str, int]:
     shorter: dict[str, list[int]] = {}
     for row, source in enumerate(sources):
         path = source.replace("\\", "/")
+        if path in index:  # a photo's subject comes before its other faces
+            continue
+        index[path] = row
         bare = posixpath.splitext(path)[0]
-        index.setdefault(path, row)  # a photo's subject comes before its other faces
         for name in {bare, posixpath.basename(bare)}:
             shorter.setdefault(name, []).append(row)
     for name, rows in shorter.items():
@@ -174,8 +176,14 @@ def _lfw_names(name: str, number: str) -> tuple[str, ...]:
 
 
 def _parse_csv(file: Path, text: str) -> list[_Entry]:
-    entries = []
-    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
+    reader, entries = csv.reader(io.StringIO(text, newline="")), []
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise InputError(
+            f"Pair file {file}, line {reader.line_num}: {error}. A quotation mark may stand there without its second one."
+        ) from error
+    for number, row in enumerate(rows, 1):
         words = [w.strip() for w in row]
         if not any(words) or (number == 1 and _is_header(words)):
             continue

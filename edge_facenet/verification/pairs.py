@@ -55,6 +55,11 @@ class Pairs:
         """People in these pairs."""
         return len(np.union1d(self.identity_a, self.identity_b))
 
+    @property
+    def genuine_identities(self) -> int:
+        """People with a genuine pair."""
+        return len(np.unique(self.identity_a[self.same]))
+
     def take(self, chosen: ArrayLike) -> Pairs:
         """The pairs at these positions (an index or a mask), in that order."""
         rows = np.asarray(chosen)
@@ -129,6 +134,13 @@ def cosines(embeddings: ArrayLike, pairs: Pairs) -> NDArray[np.float64]:
             products = np.einsum("ij,ij->i", matrix[a], matrix[b], dtype=np.float64)
             scores[part] = products / (norms[a] * norms[b])
     return scores
+
+
+def unit_rows(embeddings: ArrayLike) -> NDArray[np.float64]:
+    """Unit rows; what has no direction becomes zeros, which resemble nobody."""
+    wide = np.nan_to_num(np.asarray(embeddings, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(lengths > 0, lengths, 1))
 
 
 def _labelled(labels: NDArray[np.int64], a: NDArray[np.int64], b: NDArray[np.int64]) -> Pairs:

@@ -47,7 +47,7 @@ class ProbeResult:
     """What one kind of probe does."""
 
     kind: str = doc("name of the probe")
-    accuracy: float = doc("balanced, ten folds, per cent")
+    accuracy: float = doc("balanced, held out fold by fold, per cent")
     eer: float = doc("equal error rate, share")
     auc: float = doc("area under the ROC, share")
     at: tuple[ProbePoint, ...] = doc("one per measurable rate")
@@ -82,11 +82,16 @@ def harden(kind: str, crops: Pixels, rows: Sequence[int], seed: int = 0) -> Pixe
     return np.stack(done) if done else crops
 
 
-def judge(scores: dict[str, ArrayLike], pairs: Pairs, seed: int, on_progress: OnProgress | None = None) -> ProbeTable:
+def judge(
+    scores: dict[str, ArrayLike], pairs: Pairs, seed: int, on_progress: OnProgress | None = None, folds: int = 10
+) -> ProbeTable:
     """Figures per kind.
 
     Args:
         scores: (n,) cosines by kind; "clean" sets the thresholds.
+        folds: of the accuracy, as many as these pairs allow.
+    Raises:
+        InputError: too few pairs for so many folds.
     """
     clean = sweep(finite(np.asarray(scores["clean"], np.float64)), pairs.same)
     limits = {far: float(clean.thresholds[at_far(clean, far)]) for far in FARS if measurable(pairs.impostor, far)}
@@ -95,7 +100,7 @@ def judge(scores: dict[str, ArrayLike], pairs: Pairs, seed: int, on_progress: On
     spans = iter(bootstrap.rates(decided, pairs, seed, on_progress))
     rows = []
     for kind, value in values.items():
-        found, own = evaluate(value, pairs, seed=seed, balanced=True), sweep(value, pairs.same)
+        found, own = evaluate(value, pairs, folds=folds, seed=seed, balanced=True), sweep(value, pairs.same)
         points = tuple(
             ProbePoint(
                 far=far,

@@ -113,16 +113,18 @@ def compare(
         (_, tar_a, accuracy_a), (_, tar_b, accuracy_b) = (o.statistics(weight) for o in ordered)
         gains.append(100 * np.column_stack([accuracy_a - accuracy_b, tar_a - tar_b]))
     drawn = np.concatenate(gains) if gains else np.empty((0, 1 + len(rates)))
-    spans = dict(zip(["accuracy", *rates], (bootstrap.interval(c, pairs.identities) for c in drawn.T), strict=True))
-    bounds = dict(zip(rates, (bootstrap.lower_bound(c, pairs.identities) for c in drawn.T[1:]), strict=True))
+    people = pairs.genuine_identities
+    told = {far: bootstrap.difference(c, people) for far, c in zip(rates, drawn.T[1:], strict=True)}
+    if len(drawn) and np.array_equal(both[0], both[1]):  # one model: there is no difference to be found in other people
+        told = dict.fromkeys(rates, ((0.0, 0.0), 0.0))
     return Difference(
         points=accuracy[0] - accuracy[1],
-        interval=spans["accuracy"],
+        interval=bootstrap.interval(drawn[:, 0], pairs.identities),
         accuracy_a=accuracy[0],
         accuracy_b=accuracy[1],
         pairs=len(pairs),
         identities=pairs.identities,
-        tar=tuple(_tar_difference(a, b, spans.get(a.far), bounds.get(a.far)) for a, b in zip(*points, strict=True)),
+        tar=tuple(_tar_difference(a, b, told.get(a.far, (None, None))) for a, b in zip(*points, strict=True)),
     )
 
 
@@ -199,10 +201,10 @@ def _threshold(point: OperatingPoint, span: Interval | None) -> Threshold:
     return Threshold(far=point.far, cosine=point.threshold, interval=span, tar=point.val)
 
 
-def _tar_difference(a: OperatingPoint, b: OperatingPoint, span: Interval | None, bound: float | None) -> TarDifference:
+def _tar_difference(a: OperatingPoint, b: OperatingPoint, told: tuple[Interval | None, float | None]) -> TarDifference:
     if a.val is None or b.val is None:
         return TarDifference(far=a.far, note=a.note or b.note)
-    return TarDifference(far=a.far, points=100 * (a.val - b.val), interval=span, bound=bound)
+    return TarDifference(far=a.far, points=100 * (a.val - b.val), interval=told[0], bound=told[1])
 
 
 def _balanced(scores: NDArray[np.float64], same: NDArray[np.bool_], threshold: float) -> float:

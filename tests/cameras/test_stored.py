@@ -23,7 +23,7 @@ from PIL import Image
 
 from edge_facenet.cameras import CameraOptions, Frame, Parts, Source, is_camera, open_source
 from edge_facenet.cameras.pipe import MOST_TOLD
-from edge_facenet.cameras.split import MOST_JUNK, PNG, Splitter, pieces
+from edge_facenet.cameras.split import BLOCK, MOST_JUNK, PNG, Splitter, pieces
 from edge_facenet.errors import EdgeFacenetError, InputError, OutputError, PhotoError, SetupError
 
 
@@ -182,6 +182,26 @@ def test_a_whole_video_tells_nothing_and_a_closed_one_ends(tmp_path: Path) -> No
     source.close()
     assert list(frames) == []
     assert told.events == []
+
+
+CLOSED_ELSEWHERE = """
+import sys, threading, time
+from edge_facenet.cameras import open_source
+for k in range(40):
+    source = open_source(sys.argv[1])
+    closer = threading.Thread(target=lambda: (time.sleep(0.0005 * k), source.close()))
+    closer.start()
+    for frame in source:
+        assert frame.pixels.any()
+    closer.join()
+"""
+
+
+def test_a_video_may_be_closed_from_another_thread(tmp_path: Path) -> None:
+    """In a process of its own: OpenCV crashes where one thread releases what another one reads."""
+    path = video(tmp_path / "v.mp4", [noise(k, 480, 640) for k in range(60)], "mp4v")
+    done = subprocess.run([sys.executable, "-c", CLOSED_ELSEWHERE, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_frames_above_the_limit_are_refused(tmp_path: Path) -> None:
@@ -434,6 +454,47 @@ def test_a_named_pipe_and_an_mjpeg_file(tmp_path: Path) -> None:
     film.write_bytes(b"".join(encoded(p) for p in PICTURES))
     with open_source(str(film)) as source:
         assert len(list(source)) == 6
+
+
+def test_a_stream_that_is_closed_while_it_is_read_ends(tmp_path: Path) -> None:
+    film = tmp_path / "film.mjpeg"
+    film.write_bytes(b"".join(encoded(noise(k, 400, 400), quality=100) for k in range(4)))
+    assert film.stat().st_size > 4 * BLOCK  # more than one block is read at once
+    seen = []
+    with open_source(str(film)) as source:
+        for frame in source:
+            seen.append(frame.number)
+            source.close()
+    assert seen == [0]
+
+
+def test_a_silent_named_pipe_may_be_closed_from_another_thread(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    idle = threading.Event()
+
+    def write() -> None:
+        with fifo.open("wb") as stream:
+            stream.write(PNGS[0] + PNGS[1])
+            stream.flush()
+            idle.wait(20)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    source, taken = open_source(str(fifo)), []
+    reader = threading.Thread(target=lambda: taken.extend(source))
+    reader.start()
+    try:
+        time.sleep(0.2)  # both pictures are taken: the reader waits for a third
+        started = time.monotonic()
+        source.close()
+        reader.join(5)
+        assert not reader.is_alive() and time.monotonic() - started < 2
+        assert same(taken, PICTURES[:2])
+    finally:
+        idle.set()
+        writer.join()
+        reader.join()
 
 
 def test_frames_come_while_the_stream_is_still_open() -> None:

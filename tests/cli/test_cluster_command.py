@@ -170,13 +170,21 @@ def test_names_that_are_no_text_and_names_that_collide(tmp_path: Path, call: Cal
     folder = tmp_path / "album"
     for sub in ("x", "y", "z"):
         (folder / sub).mkdir(parents=True)
-    for sub, name, number in (("x", b"a.pgm", 1), ("y", b"A.pgm", 3), ("z", b"\xff\n 100%.pgm", 5)):
+    strange = ("z", b"\xff\n 100%.pgm", 5), ("z", b"\r.pgm", 7)
+    for sub, name, number in (("x", b"a.pgm", 1), ("y", b"A.pgm", 3), *strange):
         shutil.copy(orl.folder() / "s3" / f"{number}.pgm", os.path.join(os.fsencode(folder / sub), name))
     out = tmp_path / "out"
     for _ in range(2):
         assert call(folder, out).code == 0
     names = sorted(os.listdir(os.fsencode(out / "person-001")))
-    assert len(names) == 3 and b"\xff\n 100%.pgm" in names and len({name.lower() for name in names}) == 3
+    assert len(names) == 4 and b"\xff\n 100%.pgm" in names and len({name.lower() for name in names}) == 4
+    with (out / "faces.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        assert [row["photo"] for row in csv.DictReader(stream)] == [
+            "x/a.pgm",
+            "y/A.pgm",
+            "z/\r.pgm",
+            "z/\udcff\n 100%.pgm",
+        ]
     text = (out / "index.html").read_text(encoding="utf-8")
     assert "%FF%0A%20100%25.pgm" in text and r"\udcff\n 100%.pgm" in text
 

@@ -143,6 +143,26 @@ def test_what_somebody_put_or_changed_there_is_kept(album: Path, tmp_path: Path)
     assert (out / "person-001" / "a.jpg").read_bytes() == b"retouched"
 
 
+def test_a_link_to_a_folder_and_an_empty_folder_that_somebody_put_there_are_kept(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, content(album))
+    (tmp_path / "elsewhere").mkdir()
+    (out / "person-001" / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=r"person-001/more was not written by"):
+        replaced(album, out)
+    (out / "person-001" / "more").unlink()
+    (out / "to sort").mkdir()
+    with pytest.raises(OutputError, match=r"to sort was not written by"):
+        replaced(album, out)
+    (out / "to sort").rmdir()
+    shutil.rmtree(out / "thumbs")
+    (out / "thumbs").symlink_to(tmp_path / "elsewhere")  # under a name of ours
+    with pytest.raises(OutputError, match=r"thumbs was not written by"):
+        replaced(album, out)
+    (out / "thumbs").unlink()
+    replaced(album, out)
+
+
 def test_what_is_in_the_album_still_may_go(album: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     publish(out, content(album))

@@ -282,6 +282,14 @@ def test_other_embeddings_than_the_golden_ones_are_refused_with_both_figures(pat
     assert load(path, self_test=False).embed(tiny.crops(1)).shape == (1, 128)
 
 
+@pytest.mark.parametrize("face", [0, 1])
+def test_a_golden_embedding_of_zeros_proves_nothing(path: Path, face: int) -> None:
+    rows = load(path).embed(selftest_faces()).astype(float)
+    rows[face] = 0
+    with pytest.raises(SelfTestFailed, match=r"come out with cosines .*nan"):
+        load(altered(golden(path), embeddings=rows.tolist()))
+
+
 @pytest.mark.parametrize("swap", ["mean", "colour"])
 def test_c039_wrong_pixels_fail_the_self_test(tmp_path: Path, swap: str) -> None:
     """A foreign network whose manifest is edited: mean and scale, or the colours' order."""

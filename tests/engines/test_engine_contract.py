@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import re
 import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import tiny
 
 from edge_facenet import engines
-from edge_facenet.engines import Engine, TensorSpec, open_engine
+from edge_facenet.engines import Engine, TensorSpec, onnxruntime, open_engine
 from edge_facenet.errors import ConfigError, EdgeFacenetError, InputError, LaneUnavailable, ManifestError
 
 GRAPHS: dict[str, Callable[[], bytes]] = {
@@ -221,6 +223,24 @@ def test_an_engine_for_the_other_kind_of_file_is_refused() -> None:
     for name in ("litert", "tflite-runtime", "litert-gpu"):
         with pytest.raises(LaneUnavailable, match=f"{name} does not run this file: it is no TFLite model"):
             open_engine(tiny.onnx_graph(), name)
+
+
+def test_an_onnx_model_of_texts_is_refused_by_the_name_of_its_tensor() -> None:
+    onnx = pytest.importorskip("onnx", reason="needs onnx, from the extra export")
+    text = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.STRING, [1]) for name in ("words", "same")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["words"], ["same"])], "t", text[:1], text[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
+    with pytest.raises(LaneUnavailable, match=r"the model's words is tensor\(string\)"):
+        open_engine(model.SerializeToString(), "onnxruntime")
+
+
+@pytest.mark.parametrize(
+    "kind", ["tensor(bfloat16)", "tensor(float8e4m3fn)", "seq(map(int64,float))", "tensor(complex64)"]
+)
+def test_an_onnx_tensor_of_a_kind_that_is_no_plain_number_is_refused(kind: str) -> None:
+    with pytest.raises(LaneUnavailable, match=f"the model's x is {re.escape(kind)}"):
+        onnxruntime._spec(SimpleNamespace(name="x", shape=[1, 2], type=kind))
+    assert onnxruntime._spec(SimpleNamespace(name="x", shape=["n", 2], type="tensor(float)")).dtype == np.float32
 
 
 def test_unknown_engine_and_no_threads() -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_facenet.errors import InputError
+from edge_facenet.errors import InputError, OutputError
 from edge_facenet.photos import packs
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.photos.packs import PackOptions, prepare_packs
@@ -186,3 +186,15 @@ def test_the_command(tmp_path: Path) -> None:
     assert "5 faces, 4 of them of 3 people" in plain.stdout
     assert isinstance(CliRunner().invoke(app, words[1:]).exception, ConfigError)
     assert isinstance(CliRunner().invoke(app, ["--aligned", "a", "b", "c"]).exception, ConfigError)
+
+
+def test_a_finished_crop_set_of_something_else_is_kept(tmp_path: Path) -> None:
+    folder = good(tmp_path / "packs")
+    whole = prepare_packs(folder, tmp_path / "crops")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "crops").iterdir()}
+    other = make(tmp_path / "other", [("wild", "eve", webp(face(9)))])
+    for packs_, options in ((other, PackOptions()), (folder, PackOptions(sources=("lab",)))):
+        with pytest.raises(OutputError, match="holds a crop set made with other settings"):
+            prepare_packs(packs_, tmp_path / "crops", options)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "crops").iterdir()} == before
+    assert prepare_packs(folder, tmp_path / "crops").sha256 == whole.sha256

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from edge_facenet import files
 from edge_facenet.errors import InputError, OutputError
 from edge_facenet.photos import growing
 from edge_facenet.photos.cropset import CropRow, CropSet, CropSetWriter, Layout, Recipe, natural_key, write
+from edge_facenet.photos.likeness import Twin, table
+from edge_facenet.photos.place import finish_move, lock
 from edge_facenet.photos.rows import Rejection, read_index, read_rejected, write_index, write_rejected
 from edge_facenet.photos.sealed import HEADER_BYTES, Seal, npy_header
 from edge_facenet.schema import from_json, to_json
@@ -156,6 +162,20 @@ def test_tables_survive_any_name() -> None:
     assert read_rejected(write_rejected(reversed(rejected)), "rejected.csv") == rejected
 
 
+def test_a_lone_carriage_return_in_a_name_survives() -> None:
+    names = ("Icon\r", "b\rc.pgm", "\r", "plain")
+    rows = tuple(CropRow(i, n, n, 1.0, ((0.0, 0.5),) * 5) for i, n in enumerate(names))  # type: ignore[arg-type]
+    assert read_index(write_index(rows), "index.csv") == rows
+    assert write_index(rows[3:]).splitlines()[-1].startswith(b"3,plain,plain,1.0,0.0,")  # other rows keep their bytes
+    rejected = tuple(Rejection(n, f"why, {n}", 1.5) for n in sorted(names))
+    assert read_rejected(write_rejected(rejected), "rejected.csv") == rejected
+    twins = table([Twin(True, 1, 0)], rows).decode()
+    assert list(csv.reader(io.StringIO(twins, newline="")))[1] == [
+        *("exact", "1", "b\rc.pgm", "b\rc.pgm"),
+        *("0", "Icon\r", "Icon\r", "1.0000"),
+    ]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"row,identity\n0,a\n", b"\x00\x01", write_index([])[:-10], write_index([]) + b"1,a,b\n"]
 )
@@ -180,3 +200,71 @@ def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"holds something else \('mine.txt'"):
         write(tmp_path, CROPS, NAMES)
+
+
+def test_a_crop_set_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    first = write(tmp_path, CROPS, NAMES)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for recipe in (Recipe(settings={"source": "others"}), Recipe(Layout(128, 4), {"source": "aligned faces"})):
+        with pytest.raises(OutputError, match="holds a crop set made with other settings \\(128 px\\)"):
+            write(tmp_path, CROPS[:3], NAMES[:3], recipe)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert len(write(tmp_path, CROPS[:3], NAMES[:3])) == 3 < len(first)  # one made alike may go
+
+
+def test_the_table_of_duplicates_goes_with_its_crop_set(tmp_path: Path) -> None:
+    for duplicates in (b"of the first", None):
+        with CropSetWriter(tmp_path / "set", Recipe()) as writer:
+            writer.accept(CropRow(0, "a", "a/1", 1.0, ((0.0, 0.0),) * 5), CROPS[0])  # type: ignore[arg-type]
+            writer.seal(duplicates=duplicates)
+        assert (tmp_path / "set" / "duplicates.csv").exists() is (duplicates is not None)
+
+
+def test_damage_to_the_table_of_rejections_is_noticed(tmp_path: Path) -> None:
+    with CropSetWriter(tmp_path / "set", Recipe()) as writer:
+        writer.accept(CropRow(0, "a", "a/1", 1.0, ((0.0, 0.0),) * 5), CROPS[0])  # type: ignore[arg-type]
+        writer.reject(Rejection("a/2", "No face found."))
+        crops = writer.seal()
+    assert crops.rejections() == (Rejection("a/2", "No face found."),)
+    file = tmp_path / "set" / "rejected.csv"
+    file.write_bytes(file.read_bytes().replace(b"a/2", b"a/3"))
+    with pytest.raises(InputError, match=r"is damaged: rejected\.csv is not what prepare\.json says"):
+        crops.rejections()
+
+
+def test_the_folder_is_held_until_everything_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl")
+    refused = []
+
+    def moving(folder: Path) -> None:
+        with pytest.raises(OutputError, match="Another edge-facenet prepare"):
+            lock(folder)
+        refused.append(folder)
+        finish_move(folder)
+
+    with CropSetWriter(tmp_path / "set", Recipe()) as writer:
+        writer.accept(CropRow(0, "a", "a/1", 1.0, ((0.0, 0.0),) * 5), CROPS[0])  # type: ignore[arg-type]
+        monkeypatch.setattr(growing, "finish_move", moving)
+        writer.seal()
+        assert refused == [tmp_path / "set"]
+        handle = lock(tmp_path / "set")  # and then it is free
+        os.close(handle)
+
+
+@pytest.mark.parametrize("act", ["restart", "discard"])
+def test_the_folder_is_held_while_what_has_grown_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    pytest.importorskip("fcntl")
+    refused, remove = [], shutil.rmtree
+
+    def removing(work: Path, ignore_errors: bool = False) -> None:
+        with pytest.raises(OutputError, match="Another edge-facenet prepare"):
+            lock(work.parent)
+        refused.append(work)
+        remove(work, ignore_errors)
+
+    with CropSetWriter(tmp_path / "set", Recipe()) as writer:
+        monkeypatch.setattr(growing.shutil, "rmtree", removing)
+        getattr(writer, act)()
+    assert refused == [tmp_path / "set" / ".growing"]

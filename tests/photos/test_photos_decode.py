@@ -326,5 +326,12 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_strip_of_a_few_px_is_read_smaller_too(kind: str) -> None:
+    for width, height in ((9000, 3), (3, 9000), (9000, 1)):
+        photo = decode(encoded(np.full((height, width, 3), 90, np.uint8), kind))
+        assert photo.shrunk == 4 and max(photo.pixels.shape) == 2250 and np.abs(photo.pixels.astype(int) - 90).max() < 4
+
+
 def test_pillow_s_own_limit_is_not_touched() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None and "PIL" in sys.modules

@@ -73,13 +73,13 @@ def test_c026_each_policy_takes_the_face_it_says() -> None:
         "reject": [],
     }.items():
         assert chosen([LARGE, MIDDLE, CORNER], shape, policy) == expected  # type: ignore[arg-type]
-    assert all(chosen([CORNER], shape, policy) == [CORNER] for policy in choose.POLICIES)
-    assert all(chosen([], shape, policy) == [] for policy in choose.POLICIES)
+    assert all(chosen([CORNER], shape, policy) == [CORNER] for policy in choose.MEANING)
+    assert all(chosen([], shape, policy) == [] for policy in choose.MEANING)
     phantom, eye = face(0.55, (400, 20, 440, 60), presence=0.1), face(0.6, (60, 60, 100, 100))
     assert real([LARGE, phantom, eye, MIDDLE]) == [LARGE, MIDDLE]
 
 
-@pytest.mark.parametrize("policy", choose.POLICIES)
+@pytest.mark.parametrize("policy", choose.MEANING)
 def test_c026_the_crop_set_says_what_was_taken(tmp_path: Path, policy: Policy) -> None:
     photos = crowd(tmp_path / "in")
     crops = run(photos, tmp_path / "out", Rules(faces=policy)).crops
@@ -131,7 +131,7 @@ def test_two_people_of_one_photo_through_the_real_networks(finder: FaceFinder, o
     for name, scale, at in (("s1", 2, (250, 150)), ("s2", 1, (20, 20))):
         one = np.asarray(Image.open(orl_folder / name / "1.pgm").convert("RGB"))
         paste(photo, np.repeat(np.repeat(one, scale, 0), scale, 1), at)
-    found = {policy: cut_all(Photo(photo), finder, Rules(faces=policy)) for policy in choose.POLICIES}
+    found = {policy: cut_all(Photo(photo), finder, Rules(faces=policy)) for policy in choose.MEANING}
     assert isinstance(found["reject"], str) and found["reject"].startswith("2 faces: ")
     assert {policy: len(crops) for policy, crops in found.items() if not isinstance(crops, str)} == {
         "subject": 1,
@@ -260,6 +260,25 @@ def test_exact_and_near_duplicates_are_reported_and_kept(tmp_path: Path) -> None
     (photos / "ann" / "again.jpg").unlink()
     prepare([photos], tmp_path / "out", finder=OneFace())  # type: ignore[arg-type]
     assert table(tmp_path / "out" / "duplicates.csv") == []
+
+
+def test_a_copy_of_a_photo_of_several_people_repeats_each_of_its_faces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = crowd(tmp_path / "in")
+    put(photos, {"ann/copy.png": (photos / "ann" / "2.png").read_bytes()})
+    crops = run(photos, tmp_path / "out", Rules(faces="all")).crops
+    face_of = {str(row.row): row.face for row in crops.rows}
+    twins = table(tmp_path / "out" / "duplicates.csv")
+    assert [(t["kind"], t["source"], t["of_source"]) for t in twins] == [("exact", "ann/copy.png", "ann/2.png")] * 2
+    assert [(face_of[t["row"]], face_of[t["of_row"]]) for t in twins] == [(1, 1), (2, 2)]
+    (note,) = [n for n in crops.seal.notes if n.startswith("Duplicates")]
+    assert note.startswith("Duplicates: 1 photos have the bytes of an earlier one, 0 look like one; 0 of them")
+    for most, said in ((len(crops) - 2, False), (len(crops) - 3, True)):  # exact ones are not compared
+        monkeypatch.setattr(likeness, "MOST", most)
+        found = likeness.twins(crops.rows, lambda k: crops.crops([k]).tobytes(), 128, 8)
+        notes = likeness.summary(found, crops.rows, "duplicates.csv")
+        assert any("were not looked for" in n for n in notes) is said
 
 
 def test_near_duplicates_equal_a_slow_search() -> None:

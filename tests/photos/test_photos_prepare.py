@@ -532,6 +532,15 @@ def test_the_last_move_is_finished_by_the_next_run(tmp_path: Path, step: int, mo
     assert everything(out) == expected
 
 
+def test_a_carriage_return_in_a_name_is_a_name(tmp_path: Path) -> None:
+    """macOS keeps a folder's picture in a file "Icon\\r"."""
+    photos = put(people(tmp_path / "in"), {"Icon\r": b"", "ann/b\rc.jpg": jpeg(50)})
+    first = run(photos, tmp_path / "out")
+    assert "ann/b\rc.jpg" in sources(first.crops) and list(reasons(tmp_path / "out")) == ["Icon\r"]
+    assert run(photos, tmp_path / "out").unchanged
+    assert CropSet.open(tmp_path / "out").rows == first.crops.rows
+
+
 def test_two_runs_into_one_folder_do_not_mix(tmp_path: Path) -> None:
     recipe = run(people(tmp_path / "in"), tmp_path / "first")
     assert recipe.crops

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edge_facenet.errors import ConfigError
-from edge_facenet.photos import pieces, quality, tiles
+from edge_facenet.photos import pieces, quality, rows, tiles
 from edge_facenet.photos.aligner import Aligner, FoundFace, aligner_fingerprint, open_aligner
 from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.face import Face
@@ -216,6 +216,6 @@ def test_parts_cover_the_photo_and_overlap(width: int, height: int) -> None:
     assert list(tiles.parts(np.empty((200, 300, 3), np.uint8))) == []
 
 
-@pytest.mark.parametrize("module", [quality, pieces])
+@pytest.mark.parametrize("module", [quality, pieces, rows])
 def test_examples(module: ModuleType) -> None:
     assert doctest.testmod(module).attempted and not doctest.testmod(module).failed

@@ -84,6 +84,23 @@ def test_c054_names_that_are_not_one(one: str, other: str) -> None:
     assert plain_name(one) != plain_name(other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("रीना", "रानी"), ("राम", "रीम"), ("がく", "かく"), ("?", "!"), ("😀", "😁"), ("\u2764\ufe0f", "\u2600\ufe0f")],
+)
+def test_c054_signs_that_are_letters_or_all_there_is_tell_names_apart(one: str, other: str) -> None:
+    assert plain_name(one) != plain_name(other)
+    assert leaks([Row(one, "x")], [Row(other, "y")]) == ()
+    assert leaks([Row(one, "x")], [Row(f" {one}_", "y")] if one[0].isalnum() else [Row(one, "y")])[0].evidence == "name"
+
+
+@pytest.mark.parametrize(
+    ("accented", "plain"), [("Άννα", "Αννα"), ("Алёна", "Алена"), ("Zoe\u0308", "ZOE"), ("ガク", "ｶﾞｸ")]
+)
+def test_c054_accents_of_latin_greek_and_cyrillic_are_left_out(accented: str, plain: str) -> None:
+    assert plain_name(accented) == plain_name(plain)
+
+
 def test_signatures_are_unit_rows_and_refuse_thumbnails() -> None:
     crops = np.random.default_rng(0).integers(0, 256, (5, 130, 130, 3), np.uint8)
     assert np.linalg.norm(signatures(crops), axis=1) == pytest.approx(np.ones(5), abs=1e-6)

@@ -184,6 +184,15 @@ def test_the_table_of_probes_keeps_the_clean_thresholds() -> None:
     assert {p.far for p in first.at} == {0.1, 0.01, 0.001}  # 1e-4 is not measurable with 15,660 pairs
 
 
+def test_the_table_of_probes_is_made_with_as_many_folds_as_the_pairs_allow() -> None:
+    rows, labels = crowd(4, 2, 8)
+    pairs = all_pairs(labels)
+    clean = cosines(rows, pairs)
+    with pytest.raises(InputError, match="10 folds need genuine and impostor pairs"):
+        probes.judge({"clean": clean}, pairs, seed=0)
+    assert probes.judge({"clean": clean}, pairs, seed=0, folds=4).rows[0].kind == "clean"
+
+
 # --- few people
 
 

@@ -205,6 +205,10 @@ def test_c107_half_of_the_people_absent_withholds_the_result(tmp_path: Path) -> 
         ("a,b,same\nx,y,maybe\n", "line 2: expected PICTURE,PICTURE,SAME"),
         ("x,y\n", "line 1: expected PICTURE,PICTURE,SAME"),
         ("a,b,same\n", "header and no pairs"),
+        (
+            'a,b,same\nx,y,1\n"x,y,1\n' + "z" * 140_000,
+            r"pairs\.txt, line \d: field larger than field limit.*quotation mark",
+        ),
     ],
 )
 def test_pair_files_that_are_none_are_refused_with_the_line(tmp_path: Path, text: str, words: str) -> None:
@@ -234,6 +238,13 @@ def test_csv_pair_files_by_path_or_stem_and_names_in_any_unicode_form(tmp_path: 
     assert listed.pairs.identity_a[0] == listed.pairs.identity_b[0] != listed.pairs.identity_b[1]
     labelled = read_pairs(file, picture_index(names), labels=[7, 7, 8, 9, 10])
     assert labelled.pairs.identity_a.tolist() == [7, 7, 9]
+
+
+def test_csv_pair_files_with_the_line_ends_of_old_macs(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_bytes(b"a,b,1\rc,d,0\r")
+    listed = read_pairs(file, picture_index(["a.jpg", "b.jpg", "c.jpg", "d.jpg"]))
+    assert (listed.pairs.a.tolist(), listed.pairs.same.tolist()) == ([0, 2], [True, False])
 
 
 def test_stems_that_two_pictures_share_name_neither() -> None:
@@ -323,4 +334,6 @@ def test_lfw_view_2_is_read_whole(shared: Path) -> None:
 
 
 def test_of_a_photo_with_several_faces_the_first_is_its_subject() -> None:
-    assert picture_index(["g/a.jpg", "g/a.jpg", "g/b.jpg"]) == {"g/a.jpg": 0, "g/b.jpg": 2, "g/b": 2, "b": 2}
+    index = picture_index(["g/a.jpg", "g/a.jpg", "g/b.jpg"])
+    assert index == {"g/a.jpg": 0, "g/a": 0, "a": 0, "g/b.jpg": 2, "g/b": 2, "b": 2}
+    assert picture_index(["g/a.jpg", "g/a.jpg", "h/a.jpg"]) == {"g/a.jpg": 0, "g/a": 0, "h/a.jpg": 2, "h/a": 2}

@@ -171,6 +171,44 @@ def test_rates_of_grouped_pairs_equal_those_of_pairs_one_by_one(data: tuple[Pair
         assert span == pytest.approx(bootstrap.interval(np.array(drawn)[:, k], pairs.identities), abs=1e-12)
 
 
+def listed(genuine: list[tuple[int, int]], impostor: list[tuple[int, int]]) -> Pairs:
+    """Pairs of a file, by person."""
+    first, second = np.array([*genuine, *impostor]).T
+    rows = np.arange(2 * len(first)).reshape(2, -1)
+    return Pairs(rows[0], rows[1], np.arange(len(first)) < len(genuine), first, second)
+
+
+def test_no_false_accept_proves_no_more_than_the_pairs_of_people_that_were_compared() -> None:
+    """3,000 impostor pairs among 3,798 people, as LFW lists them: 0 of 3,000, not 0 of 7 million."""
+    strangers = [(k, k + 1 + k % 7) for k in range(0, 3600, 2)] + [(k, 3790 + k % 8) for k in range(1, 2400, 2)]
+    pairs = listed([(k, k) for k in range(3798)], strangers)
+    assert (pairs.impostor, len({tuple(sorted(pair)) for pair in strangers}), pairs.identities) == (3000, 3000, 3798)
+    ((far, tar),) = bootstrap.rates([pairs.same], pairs, seed=0)
+    assert far == pytest.approx((0.0, 1.28e-3), rel=0.01)  # Wilson's of 0 of 3,000
+    assert tar == pytest.approx((1 - 1.01e-3, 1.0), rel=1e-5)
+
+
+def test_people_without_a_genuine_pair_prove_nothing_about_genuine_pairs() -> None:
+    pairs = listed([(k, k) for k in range(5)] * 4, [(a, b) for a in range(100) for b in range(a)])
+    scores = np.where(pairs.same, 1.0, 0.001 * np.arange(len(pairs)) / len(pairs))
+    ((far, tar),) = bootstrap.rates([scores > 0.5], pairs, seed=0)
+    assert tar is not None and (round(tar[0], 2), tar[1]) == (0.39, 1.0)  # Wilson's of 5 of 5
+    assert far is not None and far[1] == pytest.approx(1.97**2 / (4950 + 1.97**2), rel=0.03)
+    result = with_intervals(evaluate(scores, pairs, folds=5, balanced=True), scores, pairs)
+    assert result.val[0].interval == pytest.approx(tar) and result.accuracy_interval == pytest.approx(
+        (39.3, 100), abs=0.1
+    )
+    two = listed([(0, 0), (1, 1)], [(a, b) for a in range(100) for b in range(a)])
+    assert bootstrap.rates([two.same], two, seed=0)[0][1] is None
+
+
+def test_all_pairs_of_people_with_several_photos_keep_their_numbers() -> None:
+    pairs = all_pairs(np.repeat(np.arange(20), 3))
+    t = bootstrap.student_t(0.975, 19)
+    ((far, tar),) = bootstrap.rates([pairs.same], pairs, seed=0)
+    assert far == pytest.approx(bootstrap.wilson(0.0, 190, t)) and tar == pytest.approx(bootstrap.wilson(1.0, 20, t))
+
+
 def _share_above(threshold: float, mean: float) -> float:
     return 1 - NormalDist(mean, float(np.hypot(0.4, 0.5))).cdf(threshold)
 
@@ -207,6 +245,22 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(data: tuple[Pairs, n
     short = compare(scores[: len(tiny)], scores[: len(tiny)], tiny)
     assert short.tar[2].note == "not measurable (192 impostors)" and short.tar[2].interval is None
     assert short.tar[2].bound is None
+
+
+def test_two_models_without_an_error_on_five_people_may_differ_on_others() -> None:
+    pairs = all_pairs(np.repeat(np.arange(5), 3))
+    scores = np.where(pairs.same, 0.8, 0.1) + 0.001 * np.arange(len(pairs)) / len(pairs)
+    (point,) = compare(scores, scores * 0.9, pairs, fars=(0.1,)).tar
+    assert point.points == 0 and point.interval is not None and point.bound is not None
+    assert point.interval == pytest.approx((-60.7, 60.7), abs=0.1)  # Wilson's of 0 of 5, Student's t of 4 degrees
+    assert point.bound == pytest.approx(-47.6, abs=0.1)
+    many = all_pairs(np.repeat(np.arange(60), 2))
+    scores = np.where(many.same, 0.8, 0.1) + 0.001 * np.arange(len(many)) / len(many)
+    (point,) = compare(scores, scores * 0.9, many, fars=(0.1,)).tar
+    assert point.bound is not None and -6 < point.bound < -4
+    worse = np.where(many.same, -scores, scores)
+    (lost,) = compare(worse, scores, many, fars=(0.1,)).tar  # everybody loses everything
+    assert (lost.points, lost.bound) == (-100, -100) and lost.interval is not None and lost.interval[0] == -100
 
 
 def test_the_bound_of_a_loss_covers_where_few_people_bear_it_and_one_that_forgets_people_does_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -239,6 +240,16 @@ def test_hard_probes_from_the_command_line(crops: Path, tmp_path: Path, capsys: 
     assert run(capsys, [*words, "--json"])[0] == run(capsys, [*words, "--json"])[0]
 
 
+def test_hard_probes_of_few_pairs_take_the_folds_of_the_result(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    genuine = [f"P_{k}_0001,P_{k}_0002,1" for k in range(9)]
+    impostor = [f"P_{a}_0003,P_{b}_0003,0" for a in range(10) for b in range(a)]
+    (tmp_path / "few.csv").write_text("\n".join(genuine + impostor))
+    out, _ = run(capsys, [network(tmp_path), crops, "--pairs", tmp_path / "few.csv", "--probes"])
+    assert "9 folds instead of 10" in out and "Hard probes: 9 + 45 pairs of 10 people" in out
+
+
 def test_thresholds_are_carried_to_another_source(
     crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,20 +335,21 @@ def test_noise_from_the_command_line(crops: Path, tmp_path: Path, capsys: pytest
         for row in whole.rows:
             name = "P_1 <b>" if row.row == 3 else "Q_7" if row.row in (42, 43, 44) else row.identity
             name = "P_1 <b>" if name == "P_1" else name  # markup in a name stays text
-            writer.accept(dataclasses.replace(row, identity=name), whole.crops([row.row])[0])
+            source = row.source.replace("P_0_0004", "P_0\r0004")
+            writer.accept(dataclasses.replace(row, identity=name, source=source), whole.crops([row.row])[0])
         writer.seal()
     words = ["--model", network(tmp_path), "--out", out]
     told, _ = run(capsys, [folder, *words], command="noise")
-    assert "72 pictures of 13 people" in told and "P_0/P_0_0004.png (P_1 <b>)" in told and "P_7 = Q_7" in told
-    lines = (out / "noise.csv").read_text().splitlines()
-    assert (
-        len(lines) == 73 and lines[0].startswith("rank,row,source,identity,own,other") and lines[1].startswith("1,3,")
-    )
+    assert "72 pictures of 13 people" in told and "P_0/P_0\r0004.png (P_1 <b>)" in told and "P_7 = Q_7" in told
+    with (out / "noise.csv").open(newline="") as stream:
+        lines = list(csv.reader(stream))
+    assert len(lines) == 73 and lines[0][:6] == ["rank", "row", "source", "identity", "own", "other"]
+    assert lines[1][:3] == ["1", "3", "P_0/P_0\r0004.png"]
     page = (out / "noise.html").read_text()
     assert "P_1 &lt;b&gt;" in page and "<b>" not in page and "<script" not in page and "http" not in page
     assert "The first 60 of 72; all of them stand in noise.csv" in page and "Likeness 1:" in page
     report = json.loads(run(capsys, [folder, *words, "--json"], command="noise")[0])
-    assert report["rows"][0]["source"] == "P_0/P_0_0004.png" and report["two_names"][0] == {
+    assert report["rows"][0]["source"] == "P_0/P_0\r0004.png" and report["two_names"][0] == {
         "a": "P_7",
         "b": "Q_7",
         "likeness": report["two_names"][0]["likeness"],
