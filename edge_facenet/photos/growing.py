@@ -31,7 +31,6 @@ from .rows import CropRow, Rejection, write_index, write_rejected
 from .sealed import (
     DUPLICATES,
     GROWING,
-    HEADER_BYTES,
     INDEX,
     REJECTED,
     SEAL,
@@ -39,11 +38,9 @@ from .sealed import (
     Layout,
     Pixels,
     Seal,
-    Shard,
-    npy_header,
 )
+from .shards import Shards
 
-SHARD_ROWS = 2048  # 100 MB of 128-px crops
 _SYNC_EVERY_S = 5.0
 _CLOSED = -1
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -71,6 +68,7 @@ class CropSetWriter:
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder, self.recipe = Path(folder), recipe
         self._work = self.folder / GROWING
+        self._shards = Shards(self._work, recipe.layout.size)
         check_place(self.folder)
         self._open()
 
@@ -79,8 +77,8 @@ class CropSetWriter:
         self.rejections: list[Rejection] = []
         self.tries: dict[str, int] = {}
         """How often the process died while it held a photo, by photo; only those without an outcome."""
-        self._journal = self._shard = self._lock = _CLOSED
-        self._shard_number, self._synced = 0, time.monotonic()
+        self._journal = self._lock = _CLOSED
+        self._synced = time.monotonic()
         try:
             with as_output_error(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +138,7 @@ class CropSetWriter:
                 raise InputError(f"A crop of this set is ({size}, {size}, 3) uint8, found {crop.shape} {crop.dtype}.")
             content = np.ascontiguousarray(crop).tobytes()
             with as_output_error(self.folder):
-                self._append(row.row, content)
+                self._shards.append(row.row, content)
             lines.append({"row": to_json(row), "crc": zlib.crc32(content)})
         self._write(lines[0] if len(lines) == 1 else {"faces": lines})
         self.rows += numbered
@@ -180,7 +178,7 @@ class CropSetWriter:
             raise InputError(f"No crop to seal in {self.folder}.")
         with as_output_error(self.folder):
             self._sync()
-            shards = self._close_shards()
+            shards = self._shards.finish(len(self.rows))
             index, rejected = write_index(self.rows), write_rejected(self.rejections)
             files.write_bytes(self._work / INDEX, index)
             files.write_bytes(self._work / REJECTED, rejected)
@@ -205,6 +203,10 @@ class CropSetWriter:
             self.close()
         return CropSet.open(self.folder, verify=False)
 
+    def read_crop(self, row: int) -> bytes:
+        """Bytes of a crop that has been accepted."""
+        return self._shards.read(row)
+
     def close(self) -> None:
         """Release the files; an unfinished crop set can be opened again."""
         self._close_files()
@@ -215,10 +217,10 @@ class CropSetWriter:
     # -- what is on the disk ------------------------------------------------------------------------------------------
 
     def _close_files(self) -> None:
-        for handle in (self._journal, self._shard):
-            if handle != _CLOSED:
-                os.close(handle)
-        self._journal = self._shard = _CLOSED
+        self._shards.close()
+        if self._journal != _CLOSED:
+            os.close(self._journal)
+        self._journal = _CLOSED
 
     def _resume(self) -> None:
         position = 0
@@ -234,7 +236,7 @@ class CropSetWriter:
         os.lseek(self._journal, 0, os.SEEK_END)
         if not position:
             self._write({"recipe": self._header()})
-        self._cut_shards()
+        self._cut()
 
     def _replay(self, entry: dict[str, Any]) -> bool:
         """Take one line of the journal back; False where a crop is not what the line says (a crash of the machine)."""
@@ -247,7 +249,7 @@ class CropSetWriter:
             self.tries.pop(self.rejections[-1].photo, None)
         else:
             faces = entry.get("faces", [entry])
-            if any(zlib.crc32(self.read_crop(len(self.rows) + k)) != face["crc"] for k, face in enumerate(faces)):
+            if any(zlib.crc32(self._shards.read(len(self.rows) + k)) != face["crc"] for k, face in enumerate(faces)):
                 return False
             rows = [{**face["row"], "points": tuple(map(tuple, face["row"]["points"]))} for face in faces]
             self.rows += [CropRow(**row) for row in rows]
@@ -271,66 +273,17 @@ class CropSetWriter:
                 self._sync()
 
     def _sync(self) -> None:
-        if self._shard != _CLOSED:
-            os.fsync(self._shard)
+        self._shards.sync()
         os.fsync(self._journal)
         self._synced = time.monotonic()
 
-    def _shard_path(self, number: int) -> Path:
-        return self._work / f"crops-{number:05}.npy"
-
-    def _crop_bytes(self) -> int:
-        return self.recipe.layout.size**2 * 3
-
-    def _append(self, row: int, content: bytes) -> None:
-        number, place = divmod(row, SHARD_ROWS)
-        if number != self._shard_number or self._shard == _CLOSED:
-            if self._shard != _CLOSED:
-                os.fsync(self._shard)
-                os.close(self._shard)
-            self._shard_number = number
-            self._shard = os.open(self._shard_path(number), _FLAGS, 0o666)
-            header = npy_header(SHARD_ROWS, self.recipe.layout.size)
-            if os.fstat(self._shard).st_size < len(header):
-                write_all(self._shard, header)
-        os.lseek(self._shard, HEADER_BYTES + place * len(content), os.SEEK_SET)
-        write_all(self._shard, content)
-
-    def read_crop(self, row: int) -> bytes:
-        """Bytes of a crop that has been accepted; fewer where a crash of the machine has lost them."""
-        number, place = divmod(row, SHARD_ROWS)
-        try:
-            with self._shard_path(number).open("rb") as stream:
-                stream.seek(HEADER_BYTES + place * self._crop_bytes())
-                return stream.read(self._crop_bytes())
-        except FileNotFoundError:
-            return b""
-
-    def _cut_shards(self) -> None:
-        """Remove what stands behind the last crop of the journal."""
-        for file in self._work.glob("crops-*.npy"):
-            kept = min(max(len(self.rows) - int(file.stem[6:]) * SHARD_ROWS, 0), SHARD_ROWS)
-            if kept:
-                os.truncate(file, HEADER_BYTES + kept * self._crop_bytes())
-            else:
-                file.unlink()
+    def _cut(self) -> None:
+        """Remove what stands behind the journal's last line."""
+        self._shards.cut(len(self.rows))
         for name in (INDEX, REJECTED, DUPLICATES):
             (self._work / name).unlink(missing_ok=True)
         for file in self._work.glob(".writing-*"):
             file.unlink()
-
-    def _close_shards(self) -> tuple[Shard, ...]:
-        """Put the true number of crops into each shard's header."""
-        shards = []
-        for number in range(-(-len(self.rows) // SHARD_ROWS)):
-            rows = min(len(self.rows) - number * SHARD_ROWS, SHARD_ROWS)
-            path = self._shard_path(number)
-            with path.open("r+b") as stream:
-                stream.write(npy_header(rows, self.recipe.layout.size))
-                stream.flush()
-                os.fsync(stream.fileno())
-            shards.append(Shard(path.name, rows, files.sha256(path)))
-        return tuple(shards)
 
 
 def write(folder: Path, crops: Pixels, identities: Sequence[str], recipe: Recipe | None = None) -> CropSet:

@@ -14,7 +14,7 @@ import pytest
 
 from edge_facenet import files
 from edge_facenet.errors import InputError, OutputError
-from edge_facenet.photos import growing
+from edge_facenet.photos import growing, shards
 from edge_facenet.photos.cropset import CropRow, CropSet, CropSetWriter, Layout, Recipe, natural_key, write
 from edge_facenet.photos.likeness import Twin, table
 from edge_facenet.photos.place import finish_move, lock
@@ -120,7 +120,7 @@ def test_a_crop_set_names_no_file_outside_itself(crops: CropSet) -> None:
 
 
 def test_many_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing, "SHARD_ROWS", 7)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 7)
     crops = write(tmp_path / "set", CROPS, NAMES)
     assert [s.rows for s in crops.seal.shards] == [7, 7, 7, 4]
     order = RNG.permutation(25)

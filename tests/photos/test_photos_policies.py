@@ -119,7 +119,7 @@ def test_c026_the_faces_of_a_photo_are_written_all_or_none(tmp_path: Path) -> No
                     writer.accept_all([(row, whole.crops([row.row])[0]) for row in group])
                 elif group[0].row < kept:  # its crops reached the disk, its line did not
                     for row in group[: kept - group[0].row]:
-                        writer._append(row.row, whole.crops([row.row])[0].tobytes())
+                        writer._shards.append(row.row, whole.crops([row.row])[0].tobytes())
         run(photos, out, Rules(faces="all"))
         assert everything(out) == expected
 
