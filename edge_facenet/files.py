@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,17 +40,20 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         OutputError: the folder cannot be made or written to, or the disk is full; `path` is as it was. An OSError about
             another file, raised inside the block, passes as it is.
     """
-    temporary = path.parent / f".writing-{secrets.token_hex(6)}"
+    target = Path(os.path.realpath(path))  # of a link the file that it leads to
+    temporary = target.parent / f".writing-{secrets.token_hex(6)}"
     try:
         with _reported(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             stream = temporary.open("xb")  # in the target's folder: a rename does not cross file systems
         with stream, _reported(path):
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))  # a private file stays private
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         with _reported(path):
-            os.replace(temporary, path)
+            os.replace(temporary, target)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -58,7 +62,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _reported(path: Path) -> Iterator[None]:
     """OSErrors of writing `path` as OutputError; those that name a file which is not on its way pass."""
-    ours = {str(p) for p in (path, *path.parents)}
+    target = Path(os.path.realpath(path))
+    ours = {str(p) for p in (path, *path.parents, target, *target.parents)}
     try:
         yield
     except OSError as error:
@@ -76,8 +81,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as canonical JSON in one step."""
-    write_bytes(path, canonical_json(value).encode())
+    """Replace `path` by `value` as canonical JSON in one step. What is no text in a file's name is escaped: it reads back."""
+    write_bytes(path, canonical_json(value).encode("utf-8", "backslashreplace"))
 
 
 def user_data_folder() -> Path:

@@ -66,6 +66,8 @@ def command(
 
     if (new and person is not None) or (largest and face is not None):
         raise ConfigError("--new and --person, as --largest and --face, contradict each other: give one of the two.")
+    if camera and face is not None:
+        raise ConfigError("--face chooses in a photo. Before a camera one person stands alone, or give --largest.")
     width, height = people.size_of(size)
     ways = enrolling.Ways(tuple(photos or ()), folder, camera, count, seconds)
     request = enrolling.Request(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edge_facenet.cameras import CameraOptions, open_source
 from edge_facenet.errors import ConfigError, InputError, NoFaceFound
+from edge_facenet.gallery.people import check_name
 from edge_facenet.photos.aligner import LIMITS
 from edge_facenet.photos.examine import read
 from edge_facenet.photos.quality import judge
@@ -230,6 +231,7 @@ def _is_known(key: tuple[str, str], known: frozenset[tuple[str, str]]) -> bool:
 def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: CameraOptions) -> Outcome:
     """Pictures of a camera that show one face, good enough, some time apart."""
     assert request.name is not None
+    check_name(request.name)  # before anybody has to stand still
     name = f"camera:{what}" if what.isdecimal() else what
     taken = list[npt.NDArray[np.uint8]]()
     due = 0.0

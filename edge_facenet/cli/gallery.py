@@ -128,7 +128,11 @@ def reject(
 
     tools = gallery_faces.open_tools(model)
     store = _open(gallery, key_file, tools)
-    typer.echo(text.rejected(store.reject(store.find(who).id, tools.sample(photo, face)), as_json=as_json))
+    person = store.find(who)
+    sample = tools.sample(
+        photo, face, keep_crop=person.crops > 0
+    )  # as this person's other faces: a change of model needs it
+    typer.echo(text.rejected(store.reject(person.id, sample), as_json=as_json))
 
 
 @command.command("export")

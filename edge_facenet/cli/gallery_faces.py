@@ -32,8 +32,8 @@ class Tools:
         """(n, s, s, 3) uint8 RGB -> (n, d) unit rows."""
         return self.embedder.embed(crops)
 
-    def sample(self, photo: Path, face: int | None) -> Sample:
-        """One face of a photo.
+    def sample(self, photo: Path, face: int | None, *, keep_crop: bool = False) -> Sample:
+        """One face of a photo; its crop only where it shall be kept.
 
         Raises:
             PhotoError: unreadable. NoFaceFound: no face. InputError: several faces and none chosen, or no such face.
@@ -57,8 +57,10 @@ class Tools:
         number = face or 1
         if not 1 <= number <= len(found):
             raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 1.")
-        embedding = self.embedder.embed(found[number - 1].crop[None])[0]
-        return Sample(embedding, files.sha256(content), str(photo))
+        crop = found[number - 1].crop
+        return Sample(
+            self.embedder.embed(crop[None])[0], files.sha256(content), str(photo), crop if keep_crop else None
+        )
 
 
 def open_tools(model: str) -> Tools:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from edge_facenet.gallery.migrate import Migrated
 from edge_facenet.gallery.transfer import Exported, Imported
 from edge_facenet.schema import to_json
 
-from .plain import plain
+from .plain import json_text, plain
 
 LINGERING = (
     "Bytes of what was deleted may still be in the file: another process is using it, or the disk is full. The next change of "
@@ -121,6 +120,11 @@ def migrated(gallery: Gallery, done: Migrated, *, as_json: bool) -> str:
         f"counts. {_plural(len(done.ready), 'person', 'people')} ready.",
         f"Written: {gallery.path}",
     ]
+    if done.unrejected:
+        lines.append(
+            f'{_plural(done.unrejected, "mark", "marks")} "not this person" had no crop and no longer count: edge-facenet gallery reject'
+            " WHO PHOTO makes them again."
+        )
     if done.again:
         lines.append("These must enroll again (edge-facenet enroll NAME PHOTOS):")
         lines += [f"{person.id:>5}  {person.name}" for person in done.again]
@@ -168,4 +172,4 @@ def _plural(count: int, one: str, more: str) -> str:
 
 
 def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json_text(value)

@@ -44,7 +44,7 @@ class Job:
 
 
 def run(job: Job, sources: Sequence[str]) -> int:
-    """Look at everything; the exit code: 0, or 3 when a photo that was named cannot be read."""
+    """Look at everything; the exit code: 0, or 3 when one of several sources cannot be read."""
     code = 0
     if not len(job.recognizer.gallery):
         note(
@@ -56,19 +56,23 @@ def run(job: Job, sources: Sequence[str]) -> int:
             "edge-facenet enroll; who they are: edge-facenet gallery list."
         )
     for what in sources:
-        if is_stream(what):
-            _stream(job, what)
-        elif os.path.isdir(what):
-            _folder(job, Path(what))
-        else:
-            try:
-                _photo(job, what, job.recognizer.identify(what))
-            except PhotoError as error:
-                if len(sources) == 1:
-                    raise
-                note(str(error))
-                code = InputError.exit_code
+        try:
+            _source(job, what)
+        except InputError as error:
+            if len(sources) == 1:
+                raise
+            note(str(error))
+            code = InputError.exit_code
     return code
+
+
+def _source(job: Job, what: str) -> None:
+    if is_stream(what):
+        _stream(job, what)
+    elif os.path.isdir(what):
+        _folder(job, Path(what))
+    else:
+        _photo(job, what, job.recognizer.identify(what))
 
 
 def camera_of(what: str) -> str:
@@ -140,7 +144,7 @@ def _stream(job: Job, what: str) -> None:
         if first is None:
             raise InputError(f"{source.name} gave no picture. Give another source, or a smaller --every.")
         second = None if source.live else next(looked_at, None)
-        if second is None and not source.live:
+        if second is None and not source.live and not os.path.isfile(what):
             _photo(job, source.name, job.recognizer.identify(first.pixels))  # a single picture, piped in
             return
         begun = [first] if second is None else [first, second]

@@ -16,6 +16,7 @@ from ..photos.rows import csv_bytes
 from ..schema import doc, to_json
 from ..verification import Duplicates, noise
 from .pictures import page, picture
+from .plain import json_text
 from .progress import bar
 from .verifying import embed_all, look
 
@@ -110,7 +111,7 @@ def as_json(report: Report, written: tuple[str, ...]) -> str:
     """One JSON object; the rows are in noise.csv, here stand those beyond doubt."""
     value = to_json(report)
     value["rows"] = [row for row in value["rows"] if row["margin"] < 0]
-    return files.canonical_json({**value, "written": list(written)}).rstrip()
+    return json_text({**value, "written": list(written)}, indent=2)
 
 
 def as_text(report: Report, written: tuple[str, ...]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .plain import plain
+from .plain import json_text, plain
 from .progress import OnProgress, bar
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Out:
 
     def values(self, **values: Any) -> None:
         """One line of JSON."""
-        self.line(json.dumps(values, ensure_ascii=False, allow_nan=False))
+        print(json_text(values), file=self._stream, flush=True)
 
 
 def note(text: str) -> None:

@@ -62,7 +62,7 @@ def command(
     allow_missing: AllowMissing = False,
     far: Fars = None,
     folds: Folds = None,
-    seed: Annotated[int, typer.Option(help="Seed of folds, drawing and resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of folds, drawing and resampling.")] = 0,
     per_person: PerPerson = None,
     open_set: OpenSet = False,
     enrolled: Enrolled = None,

@@ -112,6 +112,9 @@ def thresholds_here(cropset: CropSet, chosen: Selection, measured: Measured, see
     Raises:
         ThresholdError: too few people, or scores that mean nothing.
     """
+    if not measured.report.verification.valid:
+        reasons = " ".join(measured.report.verification.reasons)
+        raise ThresholdError(f"No thresholds can be derived from an INVALID result: {reasons}")
     if measured.report.warnings:
         raise ThresholdError(f"No thresholds can be derived here: {measured.report.warnings[0]}")
     source = f"{chosen.described} of {cropset.path.name}, sha256 {cropset.sha256[:16]}"

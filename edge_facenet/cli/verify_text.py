@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..files import canonical_json
 from ..manifest import Thresholds
 from ..schema import to_json
 from ..verification import Identification, OpenSetPoint, ProbeTable, Transfer
 from ..verification.probes import EYES
 from ..verification.text import describe, describe_transfer, span, table
+from .plain import json_text
 from .verifying import Elsewhere, Report
 
 PROBE_FAR = 1e-3  # a phone's own; lower ones hang on single pairs in small sets
@@ -17,7 +17,7 @@ PROBE_FAR = 1e-3  # a phone's own; lower ones hang on single pairs in small sets
 
 def as_json(report: Report) -> str:
     """One JSON object."""
-    return canonical_json(to_json(report)).rstrip()
+    return json_text(to_json(report), indent=2)
 
 
 def as_text(report: Report, carried: Thresholds | None = None) -> str:

@@ -107,7 +107,7 @@ def _faces(session: Session) -> tuple[list[Face], list[Fault]]:
 
 def _wrong(vault: Vault, session: Session, face: Face, maker: Maker | None) -> str | None:
     if face.maker != maker:
-        return f"is of another network or aligner ({face.maker}) and never compared; enroll this photo again"
+        return f"is of another network or aligner ({face.maker}) and never compared; {'reject' if face.rejected else 'enroll'} this photo again"
     if what := fault(face.vector, face.maker.dimension):
         return f"{what}; it is never compared"
     try:

@@ -47,13 +47,13 @@ class Database:
         self.readonly = readonly
         self._connection: sqlite3.Connection | None = None
         self._left: list[sqlite3.Connection] = []
+        self._opened = 0  # goes on counting in a fork: no version is ever given twice
         self._start()
 
     def _start(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._identity: tuple[int, ...] = ()
-        self._opened = 0
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ class Migrated:
 
     embedded: int = doc("rows embedded again from their crops")
     outdated: int = doc("rows that stay of another network or aligner")
+    unrejected: int = doc('of these, marks "not this person": they no longer count')
     ready: tuple[Person, ...] = doc("people who can be recognised now")
     again: tuple[Person, ...] = doc("people who must enroll again: none of their rows counts now")
 
@@ -60,7 +61,7 @@ def migrate(
         raise InputError(f"Gallery {gallery.path} is empty: there is nothing to migrate.")
     with gallery.writing() as session:
         old = [face for face in session.faces() if face.maker != maker]
-        embedded = 0
+        embedded = unrejected = 0
         for done, face in enumerate(old):
             on_progress(done, len(old))
             crop = (
@@ -68,6 +69,7 @@ def migrate(
             )
             pixels = None if crop is None else rows.from_png(crop, _what(face))
             if crop is None or pixels is None or side not in (None, len(pixels)):
+                unrejected += face.rejected
                 continue
             vector = _embedded(embed, pixels, face, maker)
             session.remove([face])
@@ -78,7 +80,7 @@ def migrate(
         people = session.people()
         ready = tuple(person for person in people if person.embeddings)
         again = tuple(person for person in people if not person.embeddings)
-        return Migrated(embedded, len(old) - embedded, ready, again)
+        return Migrated(embedded, len(old) - embedded, unrejected, ready, again)
 
 
 def _embedded(embed: Embed, crop: Pixels, face: Face, maker: Maker) -> Floats:

@@ -128,7 +128,6 @@ class Session:
         number = self.add_person(name) if person is None else person
         stored = [] if created else self.faces(number)
         current = [face for face in stored if face.maker == maker]
-        outdated = [face for face in stored if face.maker != maker and not face.rejected]
         fresh: list[Sample] = []
         bare = set() if created else rows.without_crop(self.connection, number)
         known, refused, pictures = set[int](), 0, 0
@@ -150,7 +149,9 @@ class Session:
                 seen.append(sample)
         sources = {sample.source for sample in samples if sample.source}
         replaced = [f for f in current if not f.rejected and f.source in sources and f.id not in known]
-        self.remove([*replaced, *outdated])
+        counts = bool(fresh) or any(not face.rejected for face in current)
+        outdated = [face for face in stored if face.maker != maker and not face.rejected and counts]
+        self.remove([*replaced, *outdated])  # those of another network stay until one of this counts
         for sample in fresh:
             self.add(sample, number, maker, rejected=False)
         if fresh or replaced or outdated or pictures:

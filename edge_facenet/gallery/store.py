@@ -108,15 +108,15 @@ class Gallery:
             GalleryMismatch: another process has migrated the gallery to another network.
             GalleryDamaged: a row of an encrypted gallery was altered.
         """
-        version = self._database.version()
-        known = self._templates
-        if known is not None and known[0] == version:
-            return known[1]
-        with self.reading() as session:  # a change after `version` was read is seen at the next call
-            self.check_maker(session)
-            found = self._read_templates(session)
-        self._templates = (version, found)
-        return found
+        with self._database.held():  # a change by another thread comes before or after all of this
+            version = self._database.version()
+            if self._templates is not None and self._templates[0] == version:
+                return self._templates[1]
+            with self.reading() as session:  # one by another process after `version` was read is seen at the next call
+                self.check_maker(session)
+                found = self._read_templates(session)
+            self._templates = (version, found)
+            return found
 
     def enroll(self, name: str, samples: Sequence[Sample], *, person: int | None = None, new: bool = False) -> Enrolled:
         """Add faces to a person, new or known; all of them or, when anything fails, none.

@@ -253,6 +253,8 @@ def test_one_bad_photo_of_one_person(call: Call, gallery: Path, family: Path) ->
         (("enroll", "Anna", "face.png", "--rule", "face_px=999"), 3, "at least 999 needed"),
         (("enroll", "Anna", "face.png", "--model", "nothing"), 4, "nothing"),
         (("enroll", "Anna", "face.png", "--size", "big", "--camera", "camera:0"), 7, "--size takes"),
+        (("enroll", "Anna", "--camera", "camera:0", "--face", "2"), 7, "--face chooses in a photo"),
+        (("enroll", "a\nb", "--camera", "camera:0"), 3, "A name has 1 to"),
     ],
 )
 def test_faults_end_as_one_sentence(

@@ -97,6 +97,9 @@ def test_folders_and_several_photos(call: Call, gallery: Path, party: Path, tmp_
     text.write_text("Dear Bob")
     some = call("identify", text, party, "--gallery", gallery)
     assert some.code == 3 and "letter.jpg: This is text, not a picture" in some.err and "Anna" in some.out
+    (tmp_path / "empty").mkdir()
+    others = call("identify", tmp_path / "empty", party, "--gallery", gallery)
+    assert others.code == 3 and "There is no photo in the folder" in others.err and "Anna" in others.out
 
 
 @pytest.fixture
@@ -187,6 +190,8 @@ def test_a_video(call: Call, gallery: Path, tmp_path: Path) -> None:
     assert [line["seconds"] for line in shorter.lines if line["name"] == "Anna"] == [0.0, 1.0, 2.0, 3.0]
     assert {"source", "frame", "seconds", "face", "name"} < set(shorter.lines[0])
     assert "4 frames looked at" in shorter.err
+    once = call("identify", path, "--gallery", gallery, "--every", 10.0, "--json")
+    assert {(line["frame"], line["seconds"]) for line in once.lines} == {(0, 0.0)}, "one frame of a video, no picture"
 
 
 def test_bytes_piped_in(gallery: Path, party: Path, tmp_path: Path) -> None:

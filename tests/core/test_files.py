@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -102,3 +103,21 @@ def test_the_umask_is_respected_and_left_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX rights and links")
+def test_a_rewritten_file_keeps_its_rights_and_a_link_stays_one(tmp_path: Path) -> None:
+    private, link = tmp_path / "deep" / "private", tmp_path / "link"
+    files.write_bytes(private, b"before")
+    private.chmod(0o600)
+    link.symlink_to(private)
+    files.write_bytes(link, b"after")
+    assert private.read_bytes() == b"after" and stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert link.is_symlink() and link.readlink() == private
+    assert sorted(p.name for p in private.parent.iterdir()) == ["private"]
+
+
+def test_a_name_that_is_no_text_reads_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"Andr\xe9")
+    files.write_json(tmp_path / "split.json", {"train": [name, "Zoë"]})
+    assert json.loads((tmp_path / "split.json").read_text("utf-8")) == {"train": [name, "Zoë"]}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from gallery_world import MAKER, closed, filled, on_disk, raw, sample, unit
 from edge_facenet.errors import ConfigError, GalleryMismatch, InputError, OutputError
 from edge_facenet.gallery import Gallery, Maker, OpenSetThreshold, Sample, default_path
 from edge_facenet.gallery.decide import decide
+from edge_facenet.gallery.migrate import migrate
 
 LIMIT = OpenSetThreshold(0.5, 0.01, 0.01, 20, False, "the threshold 0.500")
 
@@ -493,6 +496,56 @@ def test_it_survives_a_fork(tmp_path: Path) -> None:
     assert gallery.templates().names[-1] == "Child"
     gallery.enroll("Parent", [sample(51)])
     assert names(gallery)[-2:] == ["Child", "Parent"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_what_a_fork_remembers_of_a_search_is_read_anew(tmp_path: Path) -> None:
+    """Somebody else forgets a person between the fork and the child's first look."""
+    gallery = filled(tmp_path / "g.db")
+    gallery.templates()
+    forgotten, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(forgotten, 1)
+        os._exit(0 if list(gallery.templates().ids) == [1, 3] else 1)
+    Gallery.open(gallery.path, MAKER).forget([2])
+    os.write(told, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(forgotten)
+    os.close(told)
+
+
+def test_a_search_that_reads_while_another_thread_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is before or after the forgetting; what it remembers is not older than that."""
+    gallery = filled(tmp_path / "g.db")
+    reading, forgets = gallery.reading, threading.Thread(target=lambda: gallery.forget([2]))
+
+    @contextlib.contextmanager
+    def slowly() -> Iterator[Any]:
+        with reading() as session:
+            yield session
+        if threading.current_thread() is not forgets:  # what was read is not remembered yet
+            forgets.start()
+            forgets.join(0.3)
+
+    monkeypatch.setattr(gallery, "reading", slowly)
+    gallery.templates()
+    monkeypatch.undo()
+    forgets.join()
+    assert list(gallery.templates().ids) == [1, 3]
+
+
+def test_faces_of_an_older_network_stay_until_a_new_one_counts(tmp_path: Path) -> None:
+    old = filled(tmp_path / "g.db", people=1, photos=3)
+    new = Maker("f" * 64, "a" * 64, 128)
+    migrate(Gallery.open(old.path), new, lambda crops: crops)
+    gallery = Gallery.open(old.path, new)
+    gallery.reject(1, sample(50))
+    none = gallery.enroll("P0", [sample(50)])  # a face that is not this person's adds nothing
+    assert (none.added, none.refused, none.replaced) == (0, 1, 0)
+    assert gallery.find("P0").outdated == 3
+    one = gallery.enroll("P0", [sample(51)])
+    assert (one.added, one.replaced, one.embeddings, gallery.find("P0").outdated) == (1, 3, 1, 0)
 
 
 def test_c136_rows_that_are_no_embedding_are_never_matched(tmp_path: Path) -> None:

@@ -232,6 +232,16 @@ def test_migration_embeds_kept_crops_again_and_names_the_others(tmp_path: Path, 
     assert migrated.find("Without").outdated == 0
 
 
+def test_marks_that_no_longer_count_are_counted(tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db", people=1, crop=True)
+    gallery.reject(1, sample(70, crop=True))
+    gallery.reject(1, sample(71))
+    done = migrate(Gallery.open(gallery.path), NEW, embed)
+    assert (done.embedded, done.outdated, done.unrejected) == (3, 1, 1)
+    faults = {fault.what for fault in check(Gallery.open(gallery.path)).faults}
+    assert any("never compared; reject this photo again" in what for what in faults), faults
+
+
 def test_migrating_back_makes_the_old_rows_count_again(tmp_path: Path) -> None:
     gallery = filled(tmp_path / "g.db", people=2)
     assert len(migrate(Gallery.open(gallery.path), NEW, embed).again) == 2

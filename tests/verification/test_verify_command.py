@@ -383,6 +383,9 @@ def test_c054_people_trained_on_make_the_result_invalid(
     write_split(tmp_path / "split.json", leaked)
     out, _ = run(capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json"], code=5)
     assert "INVALID" in out and f'"{split.test[0]}" is trained on as "{leaked.train[-1]}" (name)' in out
+    taken = tmp_path / "thresholds.json"
+    told = [network(tmp_path), crops, "--split", tmp_path / "split.json", "--thresholds", taken]
+    assert "No thresholds can be derived from an INVALID result" in run(capsys, told, code=5)[1] and not taken.exists()
     out, _ = run(
         capsys, [network(tmp_path), crops, "--split", tmp_path / "split.json", "--pairs", pair_file(tmp_path)], code=5
     )
