@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import edge_facenet
+from edge_facenet import files
 from edge_facenet.errors import ConfigError, LaneUnavailable
 
 from . import record, run
@@ -52,7 +53,7 @@ class Campaign:
                 "None of the lanes asked for exists for these artifacts. Leave out --lanes to see all of them."
             )
         crops, faces = self._faces()
-        (self.out / RECORDS).mkdir(parents=True, exist_ok=True)
+        _check_writable(self.out / RECORDS)
         bench = Bench(entries, faces, plan, spawn, on_progress)
         result = bench.measure()
         folder = self.out / RECORDS / bench.run_name
@@ -89,3 +90,11 @@ class Campaign:
 
         crops = CropSet.open(self.crops)
         return crops, Faces(crops, read_split(self.split) if self.split else None)
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder, write a file into it and remove it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".writable"
+    files.write_bytes(probe, b"")
+    probe.unlink(missing_ok=True)  # another run may have tried at the same moment

@@ -20,6 +20,10 @@ class LaneFailed(Exception):
     """This lane gives no figure; the message is the reason in its row. Never leaves this package."""
 
 
+class LaneSilent(LaneFailed):
+    """No answer in time; its process was ended."""
+
+
 class Child(Protocol):
     """A lane that answers commands; a stub in tests answers without a process."""
 
@@ -27,7 +31,7 @@ class Child(Protocol):
         """The answer to a command of `worker.Session`.
 
         Raises:
-            LaneFailed: refused, crashed or silent for `timeout` seconds; the lane is over then.
+            LaneFailed: refused or crashed, or `LaneSilent` for `timeout` seconds; the lane is over then.
         """
         ...
 
@@ -59,7 +63,7 @@ class Process:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
             self._process.kill()
-            raise LaneFailed(f"no answer within {timeout:g} s in step '{doing}'; its process was ended") from None
+            raise LaneSilent(f"no answer within {timeout:g} s in step '{doing}'; its process was ended") from None
         if line is None:
             raise LaneFailed(self._obituary(doing))
         return understand(line)

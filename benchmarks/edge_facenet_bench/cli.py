@@ -117,7 +117,7 @@ def _print(report: Report, out: Path, as_json: bool, taken: Taken | None = None)
 
     if as_json:
         more = {} if taken is None else {"imported": to_json(taken)}
-        typer.echo(json.dumps({"out": str(out), **more, **to_json(report)}, ensure_ascii=False))
+        typer.echo(json.dumps({"out": str(out), **more, **to_json(report)}))  # ASCII: stdout may not be UTF-8
         return
     if taken is not None:
         typer.echo(f"{taken}\n")

@@ -10,6 +10,7 @@ from edge_facenet.errors import InputError
 
 from . import words
 from .comparable import comparable
+from .record import encoded
 from .report import Report, Row
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -28,7 +29,8 @@ def render(report: Report) -> str:
         table = [words.RECIPES, *((*cells[:-1], cells[-1] + _doubt(valid)) for valid, cells in recipes)]
         lines += ["## Does a smaller recipe pay here?", "", *_table(table, "llrrrr"), "", words.RECIPES_READ, ""]
     lines += ["## Accuracy beside simple baselines", "", *_accuracy(report), ""] if _has_accuracy(report) else []
-    lines += [*_data(report), "## How it was measured", "", words.plan(report), ""]
+    lines += [*_data(report), "## How it was measured", ""]
+    lines += [line for text in words.plans(report) for line in (text, "")]
     for place in report.machines:
         lines += [*_pairs(words.machine(place)), ""]
     lines += [f"Weights: {line}" for line in report.provenance]
@@ -65,25 +67,31 @@ def fragment(report: Report) -> str:
 
 
 def into(path: Path, report: Report) -> None:
-    """Replace what stands between the two marks of a Markdown file by the results table.
+    """Replace what stands between the two marks of a Markdown file by the results table, in the file's own line ends.
 
     Raises:
         InputError: as `around`.
+        OutputError: the file cannot be written.
     """
     head, tail = around(path)
-    files.write_bytes(path, f"{head}{BEGIN}\n{fragment(report)}{END}{tail}".encode())
+    block = f"{BEGIN}\n{fragment(report)}{END}"
+    if "\r\n" in head + tail:
+        block = block.replace("\n", "\r\n")
+    files.write_bytes(path, encoded(head + block + tail))
 
 
 def around(path: Path) -> tuple[str, str]:
-    """What stands before and behind the two marks of a Markdown file.
+    """What stands before and behind the two marks of a Markdown file, line ends as they are.
 
     Raises:
-        InputError: the file is missing, or has not exactly one pair of marks in order.
+        InputError: the file is missing or not UTF-8, or has not exactly one pair of marks in order.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise InputError(
             f"{path} must hold {BEGIN} and {END} once each, in this order; put them where the table belongs."

@@ -21,7 +21,7 @@ import numpy as np
 from edge_facenet.schema import from_json
 
 from . import judge, machine
-from .child import Child, LaneFailed, Process
+from .child import Child, LaneFailed, LaneSilent, Process
 from .faces import TIMED, Faces, Rows
 from .lanes import Lane, Ran
 from .record import SCHEMA_VERSION, Accuracy, Agreement, Artifact, Cold, Memory, Record, Status
@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 OPEN_TIMEOUT = 300.0
 """Seconds; a GPU driver that compiles shaders on the CPU was seen to need 97."""
 EMBED_TIMEOUT = 900.0
+"""Seconds, and twice what all faces take at the lane's own pace: a board that throttles may lose half its speed."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,21 @@ class _Track:
         except LaneFailed as failure:
             self.fail(str(failure))
             return None
+
+    def embed(self, crops: Path, out: Path) -> None:
+        """Embeddings of all crops. Silence costs them and the accuracy alone: what was timed stands, with a note."""
+        if self.child is None:
+            return
+        pace = summarise(self.burst)
+        needed = 2 * len(np.load(crops, mmap_mode="r")) * pace.p50_ms / 1000 if pace else 0.0
+        try:
+            self.child.ask({"do": "embed", "faces": str(crops), "out": str(out)}, EMBED_TIMEOUT + needed)
+            self.embeddings = np.load(out)
+        except LaneSilent as silence:
+            self.notes.append(f"{silence}: its accuracy and its self-test are not known")
+            self.close()
+        except LaneFailed as failure:
+            self.fail(str(failure))
 
     def fail(self, reason: str) -> None:
         """End the lane; what it measured before is not printed."""
@@ -191,9 +207,7 @@ class Bench:
                 continue
             limit = TIMED if track.status == "parity" else None
             crops = _crops_file(folder, self._faces, track.entry.artifact.size, limit)
-            out = folder / f"embeddings-{number}.npy"
-            if track.ask({"do": "embed", "faces": str(crops), "out": str(out)}, EMBED_TIMEOUT) is not None:
-                track.embeddings = np.load(out)
+            track.embed(crops, folder / f"embeddings-{number}.npy")
             status = track.status
             if track.ask({"do": "check"}, OPEN_TIMEOUT) is None and track.embeddings is not None:
                 track.status = status  # what was measured stands, marked as not to be trusted
@@ -204,6 +218,7 @@ class Bench:
         for track in self._tracks:
             if track.status == "timed":
                 track.reasons.extend(judge.timing_faults(summarise(track.burst), self._plan))
+                track.reasons.extend(judge.paced_faults(summarise(track.paced)))
             if track.embeddings is None:
                 continue
             found, faults = self._faces.accuracy(track.embeddings)

@@ -204,7 +204,8 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _method(report: Report) -> Iterator[str]:
-    yield f"<h2>How it was measured</h2><p>{escape(words.plan(report))}</p>"
+    yield "<h2>How it was measured</h2>"
+    yield from (f"<p>{escape(text)}</p>" for text in words.plans(report))
     for machine in report.machines:
         yield _list(words.machine(machine))
     for line in report.provenance:

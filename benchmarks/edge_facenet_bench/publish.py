@@ -8,6 +8,7 @@ from edge_facenet import files
 
 from . import markdown, page
 from . import report as reports
+from .record import encoded
 from .report import Report
 
 
@@ -22,8 +23,8 @@ def publish(folder: Path, readme: Path | None = None) -> Report:
     """
     report = reports.build(*reports.load(folder))
     reports.write_json(folder / "report.json", report)
-    files.write_bytes(folder / "report.md", markdown.render(report).encode())
-    files.write_bytes(folder / "report.html", page.render(report).encode())
+    files.write_bytes(folder / "report.md", encoded(markdown.render(report)))
+    files.write_bytes(folder / "report.html", encoded(page.render(report)))
     if readme is not None:
         markdown.into(readme, report)
     return report

@@ -128,8 +128,13 @@ def write(folder: Path, record: Record) -> Path:
         OutputError: the folder is not writable, or the disk is full.
     """
     path = folder / f"{record.artifact.name}.{record.asked.key}.json"
-    files.write_bytes(path, _compact(files.canonical_json(to_json(record))).encode())
+    files.write_bytes(path, encoded(_compact(files.canonical_json(to_json(record)))))
     return path
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8. What is no text in a file's or folder's name is escaped (`\\udce9`), which JSON reads back as it was."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read(path: Path) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from edge_facenet.schema import doc, json_schema, to_json
 from . import record as records_module
 from . import run as runs_module
 from .faces import Data
-from .machine import Machine, emulation
+from .machine import Machine
 from .record import Record
 from .run import Baseline, Gap, Run
+from .shown import newest, on_these_faces, same_faces, without_nobodys_time
 from .timing import Plan, Summary, ratio, summarise
 
 SCHEMA_VERSION = 1
@@ -78,6 +79,14 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """One way of measuring, and what was measured so."""
+
+    plan: Plan = doc("how it was measured")
+    places: tuple[str, ...] = doc("machines and runs of the lanes shown")
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the pages show."""
 
@@ -89,7 +98,8 @@ class Report:
     gaps: tuple[Gap, ...] = doc("accuracy differences between recipes")
     baselines: tuple[Baseline, ...] = doc("on the same pairs")
     machines: tuple[Machine, ...] = doc("where it was measured")
-    plan: Plan = doc("how it was measured")
+    plan: Plan = doc("how the newest lane was measured")
+    plans: tuple[Planned, ...] = doc("how every lane shown was measured, newest first")
     data: Data | None = doc("the faces measured on", None)
     provenance: tuple[str, ...] = doc("data, start and terms of the weights", ())
     warning: str | None = doc("what must be known before any figure is believed", None)
@@ -112,26 +122,26 @@ def load(folder: Path) -> tuple[list[Record], list[Run]]:
 
 
 def build(records: Sequence[Record], runs: Sequence[Run]) -> Report:
-    """The report of all records: of each artifact, lane and machine the newest one."""
-    records = [_without_nobodys_time(one) for one in records]
-    latest = _latest(records)
+    """The report of all records: of each artifact, lane and machine the newest one, of each name the newest file."""
+    records = [without_nobodys_time(one) for one in records]
+    latest, left = newest(records)
     order = sorted(latest, key=lambda one: (one.date, one.run))
-    newest = order[-1]
-    facts = _newest_with_data(runs)
+    facts, by_name = _newest_with_data(runs), {run.run: run for run in runs}
     return Report(
         schema=SCHEMA_VERSION,
         title="Face embedders, measured",
-        date=newest.date,
-        rows=tuple(_row(_on_these_faces(one, facts)) for one in latest),
+        date=order[-1].date,
+        rows=tuple(_row(on_these_faces(one, facts, by_name.get(one.run))) for one in latest),
         ratios=_ratios(latest, records),
         gaps=_gaps(runs, facts, latest),
         baselines=facts.baselines if facts else (),
         machines=_machines(order),
-        plan=newest.plan,
+        plan=order[-1].plan,
+        plans=_plans(order),
         data=facts.data if facts else None,
         provenance=tuple(dict.fromkeys(one.artifact.provenance for one in latest if one.artifact.provenance)),
         warning=_warning(facts, latest),
-        sentences=_sentences(latest, facts),
+        sentences=(*_sentences(latest, facts), *_left_out(left)),
     )
 
 
@@ -148,55 +158,6 @@ def write_json(path: Path, report: Report) -> None:
 def read_json(path: Path) -> dict[str, object]:
     """The JSON of a report, for tests and tools."""
     return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _latest(records: Iterable[Record]) -> list[Record]:
-    """Newest record per (artifact file, lane asked for, machine), in the order in which lanes first appear."""
-    found: dict[tuple[str, str, str], Record] = {}
-    for one in sorted(records, key=lambda r: (r.date, r.run)):
-        key = (one.artifact.name, one.asked.key, one.machine.cpu)
-        found[key] = one
-    return sorted(found.values(), key=_place)
-
-
-def _without_nobodys_time(one: Record) -> Record:
-    """Of an emulated machine, whoever wrote the record, no time reaches a page, and the row says why."""
-    against = emulation(one.machine)
-    if not against:
-        return one
-    return dataclasses.replace(
-        one,
-        status="parity" if one.status == "timed" else one.status,
-        valid=False,
-        cold=None,
-        memory=None,
-        burst=(),
-        paced=(),
-        reasons=tuple(dict.fromkeys((*against, *one.reasons))),
-    )
-
-
-def _place(one: Record) -> tuple[object, ...]:
-    recipes = ("fp32", "fp16", "int8")
-    recipe = recipes.index(one.artifact.recipe) if one.artifact.recipe in recipes else len(recipes)
-    return (
-        one.machine.cpu,
-        one.artifact.network,
-        one.artifact.format != "tflite",
-        recipe,
-        one.artifact.name,
-        one.asked.delegate != "cpu",
-        one.asked.threads,
-    )
-
-
-def _on_these_faces(one: Record, facts: Run | None) -> Record:
-    """Accuracy on other faces than the report's is left out, because nobody could compare it."""
-    data, found = facts.data if facts else None, one.accuracy
-    if data is None or found is None or (found.sha256, found.photos) == (data.sha256, data.photos):
-        return one
-    note = f"its accuracy was measured on other faces ({found.source}) and is not shown"
-    return dataclasses.replace(one, accuracy=None, notes=(*one.notes, note))
 
 
 def _row(one: Record) -> Row:
@@ -290,6 +251,14 @@ def _machines(records: Sequence[Record]) -> tuple[Machine, ...]:
     return tuple({one.machine.cpu: one.machine for one in records}.values())
 
 
+def _plans(records: Sequence[Record]) -> tuple[Planned, ...]:
+    """Each distinct plan, that of the last record first."""
+    found: dict[Plan, dict[str, None]] = {}
+    for one in reversed(records):
+        found.setdefault(one.plan, {})[f"{one.machine.cpu}, run {one.run}"] = None
+    return tuple(Planned(plan, tuple(places)) for plan, places in found.items())
+
+
 def _newest_with_data(runs: Sequence[Run]) -> Run | None:
     known = [run for run in runs if run.data is not None]
     return max(known, key=lambda run: run.date) if known else None
@@ -319,7 +288,7 @@ def _gaps(runs: Sequence[Run], facts: Run | None, latest: Sequence[Record]) -> t
     shown = {(one.artifact.name, one.artifact.sha256) for one in latest}
     found: dict[str, Gap] = {}
     for run in sorted(runs, key=lambda one: (one.date, one.run)):
-        if run.data is not None and run.data.sha256 == facts.data.sha256:
+        if run.data is not None and same_faces(run.data, facts.data):
             found |= {gap.artifact: gap for gap in run.gaps if (gap.artifact, gap.sha256) in shown}
     return tuple(found.values())
 
@@ -340,3 +309,8 @@ def _sentences(records: Sequence[Record], run: Run | None) -> tuple[str, ...]:
             "and say why."
         )
     return tuple(said)
+
+
+def _left_out(older: Sequence[Record]) -> tuple[str, ...]:
+    names = "; ".join(f"{one.artifact.name} on {one.label}, {one.machine.cpu}" for one in older)
+    return (f"Not shown, because the newest record of this name is of another file: {names}.",) if names else ()

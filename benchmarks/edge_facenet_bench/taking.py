@@ -17,7 +17,7 @@ from edge_facenet.schema import doc
 
 from . import record as records
 from . import run as runs_module
-from .judge import status_of, timing_faults
+from .judge import paced_faults, status_of, timing_faults
 from .machine import emulation
 from .record import Record
 from .report import RECORDS
@@ -25,7 +25,8 @@ from .timing import summarise
 
 LARGEST = 64_000_000
 """Bytes of one file; a long run of the app's four lanes has 1 MB."""
-_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
+_NAME = re.compile(r'(?!\.)[^/\\<>:"|?*\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]+')
+"""What can be part of a file's name wherever records are read: bytes that are no UTF-8 (`\\udc80` to `\\udcff`) can."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def _place(out: Path, one: Record) -> Path:
     for what, name in (("run", one.run), ("artifact.name", one.artifact.name), ("asked.engine", one.asked.engine)):
         if not _NAME.fullmatch(name):
             raise InputError(
-                f"A record's {what} is {name[:60]!r}, which cannot be part of a file's name: letters, digits and . _ + - only."
+                f"A record's {what} is {name[:60]!r}, which cannot be part of a file's name: it is empty, begins with a dot, "
+                'or holds a control character or one of / \\ < > : " | ? *.'
             )
     return out / RECORDS / one.run / f"{one.artifact.name}.{one.asked.key}.json"
 
@@ -127,7 +129,7 @@ def _judged(one: Record) -> Record:
     """The record, believed no more than its own samples allow."""
     reasons = emulation(one.machine)
     if one.status == "timed":
-        reasons += timing_faults(summarise(one.burst), one.plan)
+        reasons += timing_faults(summarise(one.burst), one.plan) + paced_faults(summarise(one.paced))
         if one.ran is not None:
             status, against = status_of(one.asked, one.ran)
             reasons += against or (

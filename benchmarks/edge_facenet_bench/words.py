@@ -10,6 +10,7 @@ from .machine import Machine
 from .record import Accuracy
 from .report import Ratio, Report, Row
 from .run import Gap
+from .timing import Plan
 
 MUST_NOT = (
     "to decide about people: police work, access to rights or money, hiring, exams, borders",
@@ -137,29 +138,40 @@ def recipes(report: Report) -> list[tuple[bool, tuple[str, ...]]]:
     return rows
 
 
-def plan(report: Report) -> str:
-    """How it was measured, in a few sentences."""
-    p = report.plan
+MEASURED = (
+    "Every lane runs in a process of its own. All are opened first; then they take turns, one at a time, so that drift of "
+    "the machine hits all alike. Percentiles are nearest ranks of all sorted samples; every sample is kept in records/. "
+    "Time is counted from the uint8 pixels to the embedding in hand, on the path that edge_facenet.load gives to everyone."
+)
+
+
+def plans(report: Report) -> list[str]:
+    """How it was measured, in paragraphs: what holds for all lanes, then each plan, named where there are several."""
+    several = len(report.plans) > 1
+    return [
+        MEASURED,
+        *(f"{'; '.join(one.places) if several else 'All lanes'}: {_numbers(one.plan)}" for one in report.plans),
+    ]
+
+
+def _numbers(p: Plan) -> str:
     paced = (
-        f" Paced calls start every {p.period_ms:g} ms, for {p.paced_seconds:.2g} s."
+        f"Paced calls start every {p.period_ms:g} ms, for {p.paced_seconds:.2g} s."
         if p.paced_seconds
-        else " No paced calls were made."
+        else "No paced calls were made."
     )
     return (
-        f"Every lane runs in a process of its own. All are opened first; then they take turns, one at a time, for {p.rounds} "
-        f"rounds, so that drift of the machine hits all alike. A block starts with {p.warmup} calls that are not recorded. A "
-        f"lane ends when it has {p.seconds:g} s and {p.min_calls} calls in bursts, or {p.max_calls:,} calls; one that is "
-        f"not done after {p.patience:g} s says so.{paced} Percentiles are nearest ranks of all sorted samples; every "
-        f"sample is kept in records/. Time is counted from the uint8 pixels to the embedding in hand, on the path that "
-        f"edge_facenet.load gives to everyone."
+        f"{p.rounds} rounds. A block starts with {p.warmup} calls that are not recorded. A lane ends when it has "
+        f"{p.seconds:g} s and {p.min_calls} calls in bursts, or {p.max_calls:,} calls; one that is not done after "
+        f"{p.patience:g} s says so. {paced}"
     )
 
 
 def headline(report: Report) -> str:
     """The one figure to take away: of the valid lanes within one point of the best accuracy, the fastest.
 
-    One point is what a recipe may cost; one-thread lanes go first. What has none may be the faster one:
-    then it is named.
+    One point is what a recipe may cost; one-thread lanes of the processor go first. What has none may be the faster
+    one: then it is named.
     """
     trusted = [row for row in report.rows if row.valid and row.status == "timed" and row.burst is not None]
     rows = one_machine([row for row in trusted if row.accuracy is not None] or trusted)
@@ -171,7 +183,8 @@ def headline(report: Report) -> str:
         return f"Fastest: {model(best)} on {best.lane}{_where(report, best)}, {_pace(best)}, {megabytes(best.bytes)}."
     top = max(found.accuracy for _, found in known)
     equal = [row for row, found in known if found.accuracy >= top - 1]
-    best = min([row for row in equal if row.threads == 1] or equal, key=_latency)
+    single = [row for row in equal if row.threads == 1 and not row.key.endswith("-gpu")]
+    best = min(single or equal, key=_latency)
     return (
         f"{model(best)}: {percent(best.accuracy)} of pairs decided rightly on {whom(report)}, "
         f"{_pace(best)} on {best.lane}{_where(report, best)}, {megabytes(best.bytes)}.{not_compared(report)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ import cv2
 import numpy as np
 import pytest
 import tiny as networks
+from edge_facenet_bench.faces import Data, Faces
 from edge_facenet_bench.lanes import Lane
-from edge_facenet_bench.measure import Entry
-from edge_facenet_bench.record import Artifact
+from edge_facenet_bench.measure import Bench, Entry
+from edge_facenet_bench.record import Accuracy, Artifact, Record
+from edge_facenet_bench.run import Baseline, Gap, Run
 from edge_facenet_bench.timing import Plan
 from edge_facenet_bench.worker import Session, answer
 
@@ -157,3 +160,57 @@ def entry(lane: Lane | None = None, **changes: Any) -> Entry:
         "dimension": 8,
     }
     return Entry(Path("stub.json"), Artifact(**{**values, **changes}), lane or Lane("litert", "cpu", 1))
+
+
+def accuracy(value: float) -> Accuracy:
+    return Accuracy(
+        "crops, test", "ab" * 32, 10, 100, 450, 4500, 10, True, value, 0.9, 86.1, 20.4, {"0.01": 36.8}, 6.7e-4
+    )
+
+
+def records() -> list[Record]:
+    """fp32 and int8 on two lanes each; one of them drifts, and the GPU lane did not run."""
+    made = []
+    for recipe, cost in (("fp32", 2.0), ("int8", 1.0)):
+        for threads in (1, 2):
+            clock = FakeClock()
+            spoilt = recipe == "int8" and threads == 2
+            embedder = StubEmbedder(clock, lambda n, c=cost, s=spoilt: c * (1 + s * n / 20))
+            lane = Lane("litert", "cpu", threads)
+            stub = entry(lane, name=f"orl-{recipe}", network="orl", recipe=recipe, bytes=2_000_000, muladds=7_640_000)
+            made.append(Bench([stub], Faces(), QUICK, children(StubChild(embedder, clock))).measure().records[0])
+    clock = FakeClock()
+    child = StubChild(StubEmbedder(clock, engine=StubEngine("litert-gpu", "CPU")), clock)
+    gpu = entry(Lane("litert-gpu", "gpu", 1), name="orl-fp32", network="orl")
+    made.append(Bench([gpu], Faces(), QUICK, children(child)).measure().records[0])
+    return [dataclasses.replace(one, run="R1", accuracy=accuracy(81.1) if one.burst else None) for one in made]
+
+
+def facts() -> Run:
+    data = Data(
+        "crops",
+        "ab" * 32,
+        "test identities of the split",
+        10,
+        100,
+        450,
+        4500,
+        10,
+        1234,
+        ("s1", "s2"),
+        ("s3",),
+        ("s4", "s<5>"),
+    )
+    baselines = (
+        Baseline("raw pixels", "nothing learned", accuracy(74.7)),
+        Baseline("untrained network", "random weights", note="needs Keras"),
+    )
+    return Run(
+        1,
+        "R1",
+        "2026-11-25T13:00:00+00:00",
+        "0.1.0",
+        data,
+        baselines,
+        (Gap("orl-int8", "0" * 64, "orl-fp32", 0.13, (-0.6, 0.7)),),
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from bench_world import MS, QUICK, FakeClock, StubChild, StubEmbedder, StubEngine, children, entry
+from edge_facenet_bench.child import LaneSilent
 from edge_facenet_bench.faces import Faces
 from edge_facenet_bench.lanes import Lane
 from edge_facenet_bench.measure import Bench
@@ -136,6 +138,42 @@ def test_c104_a_lane_that_was_slow_in_the_middle_is_not_valid_either() -> None:
     assert not found.valid and "unsteady" in found.reasons[0]
 
 
+def paced(cost: Callable[[int], float]) -> Record:
+    """A lane whose bursts are steady; `cost` is that of the paced calls, 64 in number, in ms."""
+    clock, made = FakeClock(), [0]
+
+    class Camera(StubChild):
+        def ask(self, command: dict[str, Any], timeout: float) -> dict[str, Any]:
+            embedder.cost = lambda number: 1.0
+            if command["do"] == "paced":
+                begin, made[0] = embedder.calls, made[0] + command["calls"]
+                embedder.cost = lambda number: cost(made[0] - command["calls"] + number - begin)
+            return super().ask(command, timeout)
+
+    embedder = StubEmbedder(clock)
+    plan = Plan(seconds=0.4, paced_seconds=64 * 0.033, rounds=8, warmup=0, min_calls=50)
+    found = Bench([entry(CPU)], Faces(), plan, children(Camera(embedder, clock))).measure().records[0]
+    assert sum(len(block.samples_ns) for block in found.paced) == 64
+    return found
+
+
+def test_a_lane_whose_paced_calls_slow_down_is_not_valid() -> None:
+    found = paced(lambda number: 1 + 2 * number / 63)
+    assert not found.valid and len(found.reasons) == 1
+    assert found.reasons[0].startswith("paced calls: drift +") and "limit 15%" in found.reasons[0]
+
+
+def test_a_lane_whose_paced_calls_are_unsteady_is_not_valid() -> None:
+    found = paced(lambda number: 2.0 if 16 <= number < 32 else 1.0)
+    assert not found.valid and found.reasons[0].startswith("paced calls: unsteady")
+
+
+def test_a_core_that_wakes_slowly_does_not_spoil_the_paced_calls() -> None:
+    """As in results/released-latency: the first quarter of mobilenetv2-int8 took a quarter longer than the last."""
+    found = paced(lambda number: 1.25 if number < 16 else 1.0)
+    assert found.valid and found.reasons == ()
+
+
 def test_a_steady_lane_is_valid() -> None:
     found = measured(StubEngine(), CPU)
     assert found.valid and found.reasons == ()
@@ -195,6 +233,36 @@ def test_an_engine_that_gives_every_face_the_same_vector_is_not_valid() -> None:
 
     found = Bench([entry(CPU)], Faces(), QUICK, children(StubChild(Constant(clock), clock))).measure().records[0]
     assert not found.valid and "same vector" in found.reasons[0]
+
+
+class Silent(StubChild):
+    """Gives no embeddings in time; remembers how long it was given."""
+
+    patience = 0.0
+
+    def ask(self, command: dict[str, Any], timeout: float) -> dict[str, Any]:
+        if command["do"] == "embed":
+            self.patience = timeout
+            raise LaneSilent("no answer within 1 s in step 'embed'; its process was ended")
+        return super().ask(command, timeout)
+
+
+def test_embedding_that_takes_too_long_costs_the_accuracy_alone() -> None:
+    clock = FakeClock()
+    child = Silent(StubEmbedder(clock), clock)
+    found = Bench([entry(CPU)], Faces(), QUICK, children(child)).measure().records[0]
+    assert found.status == "timed" and found.valid and found.burst and found.cold is not None
+    assert found.accuracy is None and found.reasons == () and child.closed
+    assert "no answer within 1 s in step 'embed'" in found.notes[-1] and "accuracy" in found.notes[-1]
+
+
+def test_many_faces_on_a_slow_lane_are_given_their_time() -> None:
+    clock = FakeClock()
+    child = Silent(StubEmbedder(clock, lambda number: 70.0), clock)
+    faces = Faces()
+    faces.cut = lambda size: np.zeros((13_233, 2, 2, 3), np.uint8)  # type: ignore[method-assign]
+    Bench([entry(CPU)], faces, QUICK, children(child)).measure()
+    assert child.patience == pytest.approx(900 + 2 * 13_233 * 0.07)
 
 
 def test_a_self_test_that_refuses_marks_the_lane() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bench_world import FakeClock, StubEmbedder, artifact
-from edge_facenet_bench.child import LaneFailed, Process
+from edge_facenet_bench.child import LaneFailed, LaneSilent, Process
 from edge_facenet_bench.worker import Session, serve
 
 PREAMBLE = "import json, os, signal, sys, time\nline = sys.stdin.readline()\n"
@@ -44,6 +44,18 @@ def test_c096_a_crash_of_the_child_is_a_reason(body: str, reason: str) -> None:
     finally:
         child._process.kill()  # one of them sleeps on purpose
         child.close()
+
+
+def test_silence_is_told_from_a_crash() -> None:
+    child = process("time.sleep(60)")
+    with pytest.raises(LaneSilent):
+        child.ask({"do": "embed"}, timeout=0.2)
+    child.close()
+    child = process("sys.exit(3)")
+    with pytest.raises(LaneFailed) as crash:
+        child.ask({"do": "embed"}, timeout=20)
+    assert not isinstance(crash.value, LaneSilent)
+    child.close()
 
 
 def test_asking_a_dead_child_again_gives_its_obituary() -> None:

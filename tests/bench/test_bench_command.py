@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tiny as networks
-from bench_world import QUICK, artifact, people, split, vulkan
+from bench_world import QUICK, FakeClock, StubChild, StubEmbedder, artifact, children, entry, people, split, vulkan
 from edge_facenet_bench import baselines
 from edge_facenet_bench.artifacts import entries, find
 from edge_facenet_bench.campaign import Campaign
@@ -22,7 +22,7 @@ from edge_facenet_bench.report import load
 
 from edge_facenet import files, schema
 from edge_facenet.cli.main import main
-from edge_facenet.errors import ConfigError, InputError, LaneUnavailable, ManifestError
+from edge_facenet.errors import ConfigError, InputError, LaneUnavailable, ManifestError, OutputError
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.verification import Split, write_split
 
@@ -154,6 +154,23 @@ def test_a_place_that_is_a_file_is_found_out_before_measuring(world: Path, tmp_p
     with pytest.raises(OSError, match="out"):
         Campaign(place).run(entries([world / "models"], ("litert-cpu-1t",)), QUICK, spawn=lambda: started.append(1))  # type: ignore[arg-type, func-returns-value]
     assert not started and place.read_text() == "mine"
+
+
+def test_a_place_where_nothing_can_be_written_is_found_out_before_measuring(tmp_path: Path) -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("needs a folder that not even root may write to")
+    (tmp_path / "records").symlink_to("/proc/self")
+    started: list[object] = []
+    with pytest.raises(OutputError, match="Cannot write"):
+        Campaign(tmp_path).run([entry()], QUICK, spawn=lambda: started.append(1))  # type: ignore[arg-type, func-returns-value]
+    assert not started
+
+
+def test_the_place_is_left_as_the_measuring_makes_it(tmp_path: Path) -> None:
+    clock = FakeClock()
+    Campaign(tmp_path).run([entry()], QUICK, spawn=children(StubChild(StubEmbedder(clock), clock)))
+    (folder,) = (tmp_path / "records").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["run.json", "stub-fp32.litert-cpu-1t.json"]
 
 
 def test_a_gpu_that_is_not_there_is_a_row_that_says_so(

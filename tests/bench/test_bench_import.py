@@ -108,6 +108,11 @@ def slow(value: list[dict[str, Any]]) -> None:
         block["samples_ns"] = [sample * (1 + number) for sample in block["samples_ns"]]
 
 
+def slow_at_a_camera_s_pace(value: list[dict[str, Any]]) -> None:
+    for number, block in enumerate(value[0]["paced"]):
+        block["samples_ns"] = [sample * (1 + number) for sample in block["samples_ns"]]
+
+
 def few(value: list[dict[str, Any]]) -> None:
     value[0]["burst"] = [{**value[0]["burst"][0], "samples_ns": [400_000, 400_000]}]
 
@@ -134,6 +139,7 @@ def reasoned(value: list[dict[str, Any]]) -> None:
     ("change", "words"),
     [
         (slow, "drift"),
+        (slow_at_a_camera_s_pace, "paced calls: drift"),
         (few, "only 2 of 8 calls"),
         (cpu_as_gpu, "asked for the GPU, ran on CPU"),
         (software, "whose time is never given"),
@@ -150,6 +156,11 @@ def test_a_record_that_praises_itself_is_not_believed(
     assert words in " ".join(doubted.reasons)
 
 
+def test_the_released_records_are_believed(repo: Path, tmp_path: Path) -> None:
+    done = take([repo / "benchmarks/results/released-latency"], tmp_path / "out")
+    assert done.records >= 7 and done.doubted == 0 and all(one.valid for one in load(tmp_path / "out")[0])
+
+
 def test_a_record_that_doubts_itself_stays_as_it_is(tmp_path: Path) -> None:
     def doubtful(value: list[dict[str, Any]]) -> None:
         value[0] |= {"valid": False, "reasons": ["battery saver was on"]}
@@ -157,6 +168,9 @@ def test_a_record_that_doubts_itself_stays_as_it_is(tmp_path: Path) -> None:
     assert take([changed(tmp_path, doubtful)], tmp_path / "out").doubted == 0
     found = {one.asked.threads: one for one in load(tmp_path / "out")[0] if one.asked.delegate == "cpu"}
     assert found[1].reasons == ("battery saver was on",)
+
+
+NO_NAMES = ("", ".hidden", "a\\b", "a:b", 'a"b', "a*", "a\nb", "a\x00", "a\x85", "a\ud800")
 
 
 def set_key(path: str, value: object) -> Change:
@@ -177,6 +191,7 @@ def set_key(path: str, value: object) -> Change:
         (set_key("run", "../../evil"), "cannot be part of a file's name"),
         (set_key("artifact.name", "a/b"), "cannot be part of a file's name"),
         (set_key("asked.engine", ".."), "cannot be part of a file's name"),
+        *((set_key("artifact.name", name), "cannot be part of a file's name") for name in NO_NAMES),
         (set_key("burst", "fast"), r"record 2 of shared.json"),
         (set_key("extra", 1), 'unknown key "extra"'),
         (set_key("burst", [{"samples_ns": [0, 0], "cpu_ns": 0}]), "a call of 0 ns"),
@@ -190,6 +205,20 @@ def test_what_is_no_record_is_refused_and_nothing_is_written(tmp_path: Path, cha
     with pytest.raises((InputError, OutputError, ConfigError), match=words):
         take([SHARED, changed(tmp_path, change)], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["my model", "modèle", "面部 (2)", "_x", "a'b", "Andr\udce9"])
+def test_every_name_that_bench_writes_is_taken(tmp_path: Path, name: str) -> None:
+    """`bench` calls a record like its manifest, whatever that is called."""
+    assert take([changed(tmp_path, set_key("artifact.name", name))], tmp_path / "out").records == 4
+    assert name in {one.artifact.name for one in load(tmp_path / "out")[0]}
+
+
+def test_what_is_printed_is_json_for_a_pipe_of_any_encoding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = changed(tmp_path, set_key("machine.cpu", "Zoë – 手机"))
+    assert run("bench", "import", shared, "--out", tmp_path / "out", "--json") == 0
+    said = capsys.readouterr().out
+    assert said.isascii() and "Zoë – 手机" in {row["machine"] for row in json.loads(said)["rows"]}
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b"\xff\xfe", b"not json", b"17", b'["a"]'])

@@ -10,70 +10,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from bench_world import MS, QUICK, FakeClock, StubChild, StubEmbedder, StubEngine, children, entry
+from bench_world import MS, facts, records
 from edge_facenet_bench import comparable, markdown, page, picture, publish, record, report, run, words
-from edge_facenet_bench.faces import Data, Faces
 from edge_facenet_bench.lanes import Lane
-from edge_facenet_bench.measure import Bench
-from edge_facenet_bench.record import Accuracy, Record
-from edge_facenet_bench.run import Baseline, Gap, Run
-from edge_facenet_bench.timing import Block
+from edge_facenet_bench.timing import Block, Plan
 
 from edge_facenet.errors import InputError
-
-
-def accuracy(value: float) -> Accuracy:
-    return Accuracy(
-        "crops, test", "ab" * 32, 10, 100, 450, 4500, 10, True, value, 0.9, 86.1, 20.4, {"0.01": 36.8}, 6.7e-4
-    )
-
-
-def records() -> list[Record]:
-    """fp32 and int8 on two lanes each; one of them drifts, and the GPU lane did not run."""
-    made = []
-    for recipe, cost in (("fp32", 2.0), ("int8", 1.0)):
-        for threads in (1, 2):
-            clock = FakeClock()
-            spoilt = recipe == "int8" and threads == 2
-            embedder = StubEmbedder(clock, lambda n, c=cost, s=spoilt: c * (1 + s * n / 20))
-            lane = Lane("litert", "cpu", threads)
-            stub = entry(lane, name=f"orl-{recipe}", network="orl", recipe=recipe, bytes=2_000_000, muladds=7_640_000)
-            made.append(Bench([stub], Faces(), QUICK, children(StubChild(embedder, clock))).measure().records[0])
-    clock = FakeClock()
-    child = StubChild(StubEmbedder(clock, engine=StubEngine("litert-gpu", "CPU")), clock)
-    gpu = entry(Lane("litert-gpu", "gpu", 1), name="orl-fp32", network="orl")
-    made.append(Bench([gpu], Faces(), QUICK, children(child)).measure().records[0])
-    return [dataclasses.replace(one, run="R1", accuracy=accuracy(81.1) if one.burst else None) for one in made]
-
-
-def facts() -> Run:
-    data = Data(
-        "crops",
-        "ab" * 32,
-        "test identities of the split",
-        10,
-        100,
-        450,
-        4500,
-        10,
-        1234,
-        ("s1", "s2"),
-        ("s3",),
-        ("s4", "s<5>"),
-    )
-    baselines = (
-        Baseline("raw pixels", "nothing learned", accuracy(74.7)),
-        Baseline("untrained network", "random weights", note="needs Keras"),
-    )
-    return Run(
-        1,
-        "R1",
-        "2026-11-25T13:00:00+00:00",
-        "0.1.0",
-        data,
-        baselines,
-        (Gap("orl-int8", "0" * 64, "orl-fp32", 0.13, (-0.6, 0.7)),),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -159,32 +101,20 @@ def test_ratios_come_from_one_run_and_the_same_lane(built: report.Report) -> Non
     assert report.build(other, []).ratios == ()
 
 
-def test_measuring_one_file_again_keeps_what_the_older_run_compared() -> None:
-    again = dataclasses.replace(records()[0], run="R2", date="2099-01-01T00:00:00+00:00")
-    later = dataclasses.replace(facts(), run="R2", date="2099-01-01T00:00:00+00:00", gaps=())
-    both = report.build([*records(), again], [facts(), later])
-    assert next(r.artifact for r in both.ratios) == "orl-int8" and [g.artifact for g in both.gaps] == ["orl-int8"]
-    retrained = [
-        dataclasses.replace(r, artifact=dataclasses.replace(r.artifact, sha256="1" * 64)) for r in records()[2:4]
-    ]
-    assert report.build([*retrained, again], [facts(), later]).gaps == ()
-
-
-def test_the_newest_record_of_a_lane_is_shown_and_other_machines_stand_beside(built: report.Report) -> None:
-    old = records()[0]
-    new = dataclasses.replace(old, date="2099-01-01T00:00:00+00:00", run="R9")
-    pi = dataclasses.replace(old, machine=dataclasses.replace(old.machine, cpu="Raspberry Pi 5"))
-    rows = report.build([old, new, pi], []).rows
-    assert sorted((row.machine == "Raspberry Pi 5", row.run) for row in rows) == [(False, "R9"), (True, "R1")]
-
-
-def test_accuracy_on_other_faces_is_not_shown_beside(built: report.Report) -> None:
-    other = [
-        dataclasses.replace(one, accuracy=dataclasses.replace(accuracy(99.0), sha256="cd" * 32))
-        for one in records()[:1]
-    ]
-    (row,) = report.build(other, [facts()]).rows
-    assert row.accuracy is None and "measured on other faces" in row.notes[-1]
+def test_each_plan_stands_beside_what_was_measured_by_it(built: report.Report) -> None:
+    assert "All lanes: 4 rounds." in markdown.render(built) and "All lanes: 4 rounds." in page.render(built)
+    pi = dataclasses.replace(
+        records()[0],
+        machine=dataclasses.replace(records()[0].machine, cpu="Raspberry Pi 5"),
+        plan=Plan(seconds=20.0, rounds=6, patience=90.0),
+        date="2099-01-01T00:00:00+00:00",
+        run="R9",
+    )
+    both = report.build([*records(), pi], [])
+    for text in (markdown.render(both), page.render(both)):
+        assert "Raspberry Pi 5, run R9: 6 rounds." in text and "20 s and 50 calls" in text
+        assert ", run R1: 4 rounds." in text and "0.02 s and 8 calls" in text
+        assert "All lanes:" not in text
 
 
 def test_milliseconds_of_two_machines_are_never_held_against_each_other() -> None:
@@ -233,6 +163,15 @@ def test_the_headline_takes_no_invalid_row(built: report.Report) -> None:
     bad = [dataclasses.replace(one, valid=False, reasons=("hot",)) for one in records()]
     assert "No lane gave a figure that can be trusted" in words.headline(report.build(bad, [facts()]))
     assert picture.scatter(report.build(bad, [facts()]), 350) == ""
+
+
+def test_a_gpu_is_no_one_thread_lane_of_the_headline() -> None:
+    fast = dataclasses.replace(
+        records()[0], asked=Lane("litert-gpu", "gpu", 1), burst=(Block((MS // 10,) * 60, 0),), paced=()
+    )
+    said = words.headline(report.build([*records(), fast], [facts()]))
+    assert said.startswith("orl int8") and "on LiteRT CPU, 1 thread" in said
+    assert "0.100 ms a face" in words.headline(report.build([fast], [facts()]))
 
 
 def test_the_picture_names_every_artifact_and_baseline(built: report.Report) -> None:
@@ -290,6 +229,26 @@ def test_the_readme_table_stands_between_its_marks(tmp_path: Path, built: report
     assert readme.read_text() == text
 
 
+def test_the_readme_keeps_its_line_ends(tmp_path: Path, built: report.Report) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_bytes(f"before\r\n{markdown.BEGIN}\r\nold\r\n{markdown.END}\r\nafter\r\n".encode())
+    markdown.into(readme, built)
+    content = readme.read_bytes()
+    assert content.startswith(b"before\r\n") and content.endswith(b"-->\r\nafter\r\n")
+    assert content.count(b"\n") == content.count(b"\r\n") > 5
+    markdown.into(readme, built)
+    assert readme.read_bytes() == content
+
+
+def test_a_readme_that_is_no_utf8_is_left_alone(tmp_path: Path, built: report.Report) -> None:
+    readme = tmp_path / "README.md"
+    content = f"caf\xe9 {markdown.BEGIN} {markdown.END}".encode("latin-1")
+    readme.write_bytes(content)
+    with pytest.raises(InputError, match=r"README\.md is not UTF-8 text"):
+        markdown.into(readme, built)
+    assert readme.read_bytes() == content
+
+
 @pytest.mark.parametrize(
     "text", ["nothing", f"{markdown.END} {markdown.BEGIN}", f"{markdown.BEGIN} {markdown.END} {markdown.BEGIN}"]
 )
@@ -312,6 +271,23 @@ def test_pages_are_made_again_from_records_alone(tmp_path: Path) -> None:
     read = report.read_json(tmp_path / "report.json")
     assert read["rows"]
     jsonschema.validate(read, report.schema_documents()["report.json"])
+
+
+def test_names_that_are_no_utf8_reach_every_page(tmp_path: Path) -> None:
+    """A folder of photos may be called b"Andr\\xe9", an artifact too; Python reads the byte as a lone surrogate."""
+    found = facts()
+    assert found.data is not None
+    about = dataclasses.replace(found, data=dataclasses.replace(found.data, test=("Andr\udce9",)))
+    named = dataclasses.replace(records()[0].artifact, name="Andr\udce9")
+    path = record.write(tmp_path / "records" / "R1", dataclasses.replace(records()[0], artifact=named))
+    run.write(tmp_path / "records" / "R1", about)
+    assert record.read(path).artifact.name == "Andr\udce9"
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{markdown.BEGIN}\n{markdown.END}\n")
+    shown = publish.publish(tmp_path, readme)
+    assert shown.data is not None and shown.data.test == ("Andr\udce9",)
+    for name in ("report.json", "report.md", "report.html", "README.md"):
+        assert r"Andr\udce9" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
