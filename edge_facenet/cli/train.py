@@ -79,6 +79,26 @@ def pack(
     )
 
 
+@command.command()
+def soup(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two runs or more.", metavar="RUN RUN [RUN …]")],
+    out: Annotated[Path, typer.Option(help="Folder to make; export, pack and --init-from take it like a run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Average the weights of trainings that began with the same ones: often better than the best of them.
+
+    All must be of one network and hold out the same people. Keep it only if it is better on people held out.
+
+    Example: edge-facenet train soup runs/seed1 runs/seed2 --out runs/soup
+    """
+    from ..schema import to_json
+    from ..train.soup import mix
+
+    made = mix(runs, out)
+    parts = [f"{one.run}, step {one.step:,} (seed {one.seed}, cosine {one.cosine:.3f})" for one in made.ingredients]
+    typer.echo(json.dumps(to_json(made) | {"run": str(out)}) if as_json else f"{out}: the mean of {'; '.join(parts)}")
+
+
 @command.command(DEFAULT)
 def run(
     crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.", metavar="CROPS")],

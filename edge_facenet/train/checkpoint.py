@@ -116,12 +116,25 @@ def save(run: Path, learner: Any, vessel: Any, state: State) -> Saved:
     Raises:
         OutputError: the disk is full or not writable; previous checkpoints are whole.
     """
+    return _commit(run, state, lambda folder: _write_weights(folder, learner, vessel))
+
+
+def save_weights(run: Path, network: Any, state: State) -> Saved:
+    """A checkpoint of the weights of an ordinary network alone: to be exported and begun with, not to be gone on with.
+
+    Raises:
+        OutputError: the disk is full or not writable.
+    """
+    return _commit(run, state, lambda folder: (folder / WEIGHTS).write_bytes(weights_h5(network)))
+
+
+def _commit(run: Path, state: State, write: Callable[[Path], object]) -> Saved:
     final = run / f"step-{state.step:07d}"
     writing = run / f"{_WRITING}{final.name}"
     with _explained(final, writing):
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
-        _write_weights(writing, learner, vessel)
+        write(writing)
         names = sorted(p.name for p in writing.iterdir())
         whole = State(state.step, {n: files.sha256(writing / n) for n in names}, state.crops, state.accuracy)
         (writing / STATE).write_text(files.canonical_json(to_json(whole)), encoding="utf-8")
@@ -134,7 +147,16 @@ def save(run: Path, learner: Any, vessel: Any, state: State) -> Saved:
 
 
 def restore(saved: Saved, learner: Any, vessel: Any) -> None:
-    """Bring `learner` to where it was when `saved` was written, bit for bit."""
+    """Bring `learner` to where it was when `saved` was written, bit for bit.
+
+    Raises:
+        InputError: the checkpoint holds weights alone.
+    """
+    if not (saved.path / REST).exists():
+        raise InputError(
+            f"{saved.path} holds weights alone (`train soup` made it). Begin another training with them: "
+            f"--init-from {saved.path.parent}"
+        )
     vessel.load_weights(saved.path / WEIGHTS)
     learner.network.set_weights(vessel.get_weights())
     if learner.average is not None:
