@@ -7,6 +7,7 @@ fi
 run=$1 crops=$2 out=$3 recipe=${4:-int8} name=${5:-face}
 python=${PYTHON:-python3}
 
+"$python" -m edge_facenet_export.handover free "$out/$name-$recipe.json"
 "$python" -m edge_facenet.cli export "$run" "$crops" "$out" --recipe "$recipe" --format tflite --name "$name"
 "$python" -m edge_facenet.cli muladds "$out/$name-$recipe.json" | tail -n 3
 "$python" -m edge_facenet_export.handover "$target" "$out/$name-$recipe.json"

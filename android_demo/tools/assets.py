@@ -17,6 +17,7 @@ from pathlib import Path
 from edge_facenet import files
 from edge_facenet.errors import EdgeFacenetError, ManifestError
 from edge_facenet.photos import models
+from edge_facenet.photos.align import TEMPLATE_NAME
 
 SCHEMA = 1
 EMBEDDERS = ("int8", "fp16")
@@ -27,14 +28,25 @@ def collect(embedders: list[Path]) -> dict[str, bytes]:
     """Content of every asset, by its path below the assets folder; assets.json comes last.
 
     Raises:
-        ManifestError: a model is not what its manifest says.
+        ManifestError: a model is not what its manifest says, two have one name, or the first one, with which the app recognises,
+            takes faces that are cut otherwise.
         ModelsMissing: the face models are not there.
     """
     content = {FACES: resources("edge_facenet").joinpath(FACES).read_bytes()}
     face_models = models.require()
     manifests = [*embedders, *(face_models / model.manifest for model in models.CATALOGUE)]
     for manifest in manifests:
-        content.update(_pair(manifest))
+        pair = _pair(manifest)
+        if f"models/{manifest.name}" in content or any(content.get(name, data) != data for name, data in pair.items()):
+            raise ManifestError(
+                f"{manifest} or its model file is called like another one of this app. Export one of them with another --name."
+            )
+        content.update(pair)
+    template = json.loads(content[f"models/{embedders[0].name}"]).get("template")
+    if template != TEMPLATE_NAME:
+        raise ManifestError(
+            f"{embedders[0].name} takes faces cut to template {template}; the app cuts to {TEMPLATE_NAME}. Give another model."
+        )
     for model in models.CATALOGUE:
         if files.sha256(content[f"models/{model.file}"]) != model.sha256:
             raise ManifestError(f"{face_models / model.file} is not the file that is known. {models.CURE}")

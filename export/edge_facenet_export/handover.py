@@ -1,6 +1,7 @@
 """The folder an app or a Pi takes: an artifact with golden vectors, a note and a list of hashes.
 
-Run by `export/phone.sh` and `export/pi.sh`: python -m edge_facenet_export.handover phone OUT/NAME-int8.json
+Run by `export/phone.sh` and `export/pi.sh`: python -m edge_facenet_export.handover phone OUT/NAME-int8.json; before the
+export with the word `free` in the target's place, which only looks whether OUT may be used.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 import edge_facenet
 from edge_facenet import files
 from edge_facenet.embedder import Embedder, selftest_faces
-from edge_facenet.errors import ConfigError, EdgeFacenetError, ManifestError
+from edge_facenet.errors import ConfigError, EdgeFacenetError, ManifestError, OutputError
 from edge_facenet.manifest import Manifest
 from edge_facenet.pixels import resize
 
 FAR = 1e-2
 SUMS, NOTE, GOLDEN = "SHA256SUMS", "README.txt", "golden"
+FREE = "free"
 
 
 def hand_over(target: str, manifest: Path) -> Path:
@@ -35,9 +37,11 @@ def hand_over(target: str, manifest: Path) -> Path:
     Raises:
         ConfigError: another target.
         ManifestError: not an artifact of this project's export.
+        OutputError: the folder is another artifact's already.
     """
     if target not in _NOTES:
         raise ConfigError(f'There is no target "{target}"; known: {", ".join(_NOTES)}.')
+    check_free(manifest)
     embedder = edge_facenet.load(manifest)
     described = embedder.manifest
     if described.self_test is None or described.cost is None:
@@ -50,6 +54,21 @@ def hand_over(target: str, manifest: Path) -> Path:
     sums = "".join(f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(handed))
     files.write_bytes(folder / SUMS, sums.encode())
     return folder
+
+
+def check_free(manifest: Path) -> None:
+    """Refuse a folder whose list of hashes names another artifact: one folder has one `golden/`, and one note.
+
+    Raises:
+        OutputError: it does.
+    """
+    sums = manifest.parent / SUMS
+    there = [line.split("  ", 1)[-1] for line in sums.read_text().splitlines()] if sums.exists() else []
+    if there and manifest.name not in there:
+        other = next((name for name in there if name.endswith(".json") and "/" not in name), "another artifact")
+        raise OutputError(
+            f"{manifest.parent} holds {other}, which {manifest.name} would spoil. Give a folder of its own."
+        )
 
 
 def golden(embedder: Embedder, folder: Path) -> list[Path]:
@@ -127,12 +146,15 @@ _NOTES = {"phone": _phone, "pi": _pi}
 
 
 def main(words: list[str]) -> None:
-    """`python -m edge_facenet_export.handover phone|pi MANIFEST`; errors leave as the command line's do."""
+    """`python -m edge_facenet_export.handover phone|pi|free MANIFEST`; errors leave as the command line's do."""
     from edge_facenet.cli.main import describe
 
     try:
         target, manifest = words
-        hand_over(target, Path(manifest))
+        if target == FREE:
+            check_free(Path(manifest))
+        else:
+            hand_over(target, Path(manifest))
     except (EdgeFacenetError, OSError, ValueError) as error:
         sentence, code = describe(error)
         sys.stderr.write(f"edge-facenet: {sentence}\n")

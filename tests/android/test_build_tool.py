@@ -101,6 +101,32 @@ def test_assets_are_listed_with_their_hashes_and_written_once(repo: Path, artifa
     assert {index["detector"], index["mesh"], index["faces"], *index["embedders"]} <= there
 
 
+def test_two_models_of_one_name_are_refused(repo: Path, artifact: Path, tmp_path: Path) -> None:
+    models.require()
+    assets = tool(repo, "assets")
+    value = json.loads(artifact.read_text())
+    (tmp_path / "other").mkdir()
+    shutil.copy(artifact.parent / value["file"], tmp_path / "other")
+    (tmp_path / "other" / artifact.name).write_text(json.dumps({**value, "name": "another"}))
+    with pytest.raises(ManifestError, match="another --name"):
+        assets.collect([artifact, tmp_path / "other" / artifact.name])
+    foreign = tmp_path / "other" / "foreign.json"  # its model file alone is called like the first one's
+    (tmp_path / "other" / value["file"]).write_bytes(b"another model")
+    foreign.write_text(json.dumps({**value, "sha256": files.sha256(b"another model")}))
+    with pytest.raises(ManifestError, match="another --name"):
+        assets.collect([artifact, foreign])
+
+
+def test_a_network_for_another_template_recognises_nobody(repo: Path, artifact: Path) -> None:
+    models.require()
+    assets = tool(repo, "assets")
+    other = artifact.with_name("other.json")
+    other.write_text(json.dumps({**json.loads(artifact.read_text()), "template": "chin-up-96"}))
+    with pytest.raises(ManifestError, match="chin-up-96; the app cuts to arcface-112"):
+        assets.collect([other, artifact])
+    assert "models/other.json" in assets.collect([artifact, other]), "beside the first one it is only measured"
+
+
 def test_a_damaged_model_or_a_missing_one_gives_no_assets(
     repo: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from export_world import World
 import edge_facenet
 from edge_facenet import manifest
 from edge_facenet.cli.main import main
-from edge_facenet.errors import ConfigError, ManifestError
+from edge_facenet.errors import ConfigError, ManifestError, OutputError
 
 pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
 
@@ -170,6 +171,27 @@ def test_pi_sh_makes_the_folder_a_pi_takes(world: World, tmp_path: Path) -> None
     note = (tmp_path / "pi/README.txt").read_text()
     assert "docs/pi.md" in note and "edge-facenet identify PHOTO --model FOLDER" in note
     assert "PyPI" not in note and "pip install edge-facenet" not in note, "they are not on PyPI yet"
+
+
+def test_a_folder_that_holds_another_artifact_is_not_spoilt(world: World, tmp_path: Path) -> None:
+    """As after `phone.sh RUN CROPS OUT` and then `phone.sh RUN CROPS OUT fp16`: refused before anything is exported."""
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("small-int8.json", manifest.read(world.out / "small-int8.json").file):
+        shutil.copy(world.out / name, out)
+    handover.hand_over("phone", out / "small-int8.json")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    words = ["sh", ROOT / "export/phone.sh", world.run, world.crops.path, out, "fp16", "small"]
+    done = subprocess.run(
+        words, env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 8
+    assert f"{out} holds small-int8.json, which small-fp16.json would spoil" in done.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    with pytest.raises(OutputError, match="a folder of its own"):
+        shutil.copy(out / "small-int8.json", out / "other-int8.json")
+        handover.hand_over("phone", out / "other-int8.json")
+    handover.hand_over("phone", out / "small-int8.json")
 
 
 def test_the_scripts_say_how_they_are_used(tmp_path: Path) -> None:

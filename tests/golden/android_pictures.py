@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from typing import Any
 
@@ -136,6 +137,31 @@ def qualities() -> list[dict[str, Any]]:
         crop = align.warp(photo, matrix, 112)
         seen = quality.measure(face, crop, matrix, photo.shape, 2)
         found.append({"face": number, "points": points.tolist(), "quality": vars(seen), "reasons": quality.judge(seen)})
+    return found + limits()
+
+
+SOUND = quality.Quality(60.0, 200.0, 120.0, 3.0, -2.0, 0.0, 0.9, 1.0, 0.0)
+"""A face that every rule passes."""
+
+
+def limits() -> list[dict[str, Any]]:
+    """For each rule a face just beyond its limit and one at it."""
+    rules = quality.QualityRules()
+    least = {"face_px": rules.face_px, "blur": rules.blur, "luminance": rules.darkest}
+    unsure = {"score": rules.score, "presence": rules.presence}
+    most = {"luminance": rules.brightest, "yaw": rules.yaw, "pitch": rules.pitch, "roll": rules.roll}
+    cases = [(f"least {key}", key, limit, limit - 0.1) for key, limit in least.items()]
+    cases += [(f"least {key}", key, limit, limit - 0.001) for key, limit in unsure.items()]
+    cases += [(f"most {key}", key, limit, limit + 0.1) for key, limit in most.items()]
+    cases += [("least pitch", "pitch", -rules.pitch, -rules.pitch - 0.1)]
+    cases += [("most cut_off", "cut_off", rules.cut_off, rules.cut_off + 0.001)]
+    found = []
+    for rule, key, limit, beyond in cases:
+        for value in (limit, beyond):
+            seen = dataclasses.replace(SOUND, **{key: round(value, 4)})
+            reasons = quality.judge(seen)
+            assert len(reasons) == (value != limit), rule
+            found.append({"rule": rule, "quality": vars(seen), "reasons": reasons})
     return found
 
 

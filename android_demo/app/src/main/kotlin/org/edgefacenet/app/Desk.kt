@@ -1,6 +1,7 @@
 package org.edgefacenet.app
 
 import android.os.Bundle
+import java.io.File
 import org.edgefacenet.app.bench.BenchPresenter
 import org.edgefacenet.app.camera.CameraPresenter
 import org.edgefacenet.app.camera.Facing
@@ -33,6 +34,9 @@ class Desk(parts: Parts) {
     val bench: BenchPresenter = BenchPresenter(parts.work, parts.measuring, parts.bench, session)
     var tab: Tab = Tab.CAMERA
 
+    /** The record for which a place is being asked: that one is saved there, whatever is measured meanwhile. */
+    var offered: File? = null
+
     private val waiting = ArrayList<() -> Unit>()
     private var unread: Bundle? = null
 
@@ -56,6 +60,7 @@ class Desk(parts: Parts) {
         return Bundle().apply {
             putString(TAB, tab.name)
             putString(FACING, camera.facing.name)
+            putString(OFFERED, offered?.path)
             putByteArray(DRAFT, enrol.draft())
             compare.save().forEachIndexed { number, (address, face) ->
                 putString(ADDRESS + number, address)
@@ -67,6 +72,7 @@ class Desk(parts: Parts) {
     /** Go on from what [save] gave; looked at when the networks are open. */
     fun restore(saved: Bundle) {
         saved.getString(TAB)?.let { name -> tab = Tab.values().firstOrNull { it.name == name } ?: tab }
+        offered = saved.getString(OFFERED)?.let(::File)
         unread = saved
     }
 
@@ -79,6 +85,7 @@ class Desk(parts: Parts) {
     private companion object {
         const val TAB = "tab"
         const val FACING = "facing"
+        const val OFFERED = "offered"
         const val DRAFT = "draft"
         const val ADDRESS = "address"
         const val FACE = "face"

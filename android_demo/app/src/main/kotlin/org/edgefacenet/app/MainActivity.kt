@@ -18,6 +18,7 @@ import android.widget.TextView
 import android.widget.Toast
 import android.window.OnBackInvokedCallback
 import android.window.OnBackInvokedDispatcher
+import java.io.File
 import org.edgefacenet.app.about.About
 import org.edgefacenet.app.about.AboutScreen
 import org.edgefacenet.app.bench.BenchScreen
@@ -155,13 +156,18 @@ class MainActivity : Activity(), CameraHost {
         Tab.CAMERA -> CameraScreen(content, this, desk.camera, desk.enrol)
         Tab.COMPARE -> CompareScreen(content, desk.compare) { pick(COMPARE + it, several = false) }
         Tab.PEOPLE -> PeopleScreen(content, desk.people, desk.enrol) { pick(ENROL, several = true) }
-        Tab.BENCH -> BenchScreen(content, desk.bench, handOver::share, { handOver.save(it, RECORD) }, ::isChangingConfigurations)
+        Tab.BENCH -> BenchScreen(content, desk.bench, handOver::share, ::save, ::isChangingConfigurations)
         Tab.ABOUT -> AboutScreen(content, About.sections(session.networks), parts.settings)
     }
 
     // pictures and records
 
     private fun pick(request: Int, several: Boolean) = handOver.pick(request, several)
+
+    private fun save(record: File) {
+        desk.offered = record
+        handOver.save(record, RECORD)
+    }
 
     @Deprecated("The framework has no other way; androidx is not used here.")
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
@@ -170,10 +176,7 @@ class MainActivity : Activity(), CameraHost {
         when (requestCode) {
             COMPARE, COMPARE + 1 -> chosen.firstOrNull()?.let { desk.whenReady { desk.compare.choose(requestCode - COMPARE, it) } }
             ENROL -> desk.whenReady { desk.photos.add(chosen) }
-            RECORD -> desk.whenReady {
-                desk.bench.refresh()
-                desk.bench.state.value.record?.let { file -> chosen.firstOrNull()?.let { handOver.write(file, Uri.parse(it)) } }
-            }
+            RECORD -> desk.offered?.let { record -> chosen.firstOrNull()?.let { handOver.write(record, Uri.parse(it)) } }
         }
     }
 

@@ -32,7 +32,7 @@ import org.edgefacenet.engine.BytedecoGraph
 open class Parts(context: Context) {
     open val work: Work = Work(thread("files and networks"), Screen())
 
-    /** What looks at a camera's frames, so that no photo that is read makes them wait. */
+    /** What looks at a camera's frames: beside a photo that is looked at they wait for single calls of the networks alone. */
     open val analyst: Executor = thread("camera analysis")
     open val measuring: Executor = thread("benchmark")
     open val assets: AssetSource = ApkAssets(context.assets)

@@ -1,9 +1,11 @@
 package org.edgefacenet.app
 
 import java.io.File
+import java.util.TimeZone
 import org.edgefacenet.app.about.About
 import org.edgefacenet.app.bench.Bench
 import org.edgefacenet.app.bench.BenchPresenter
+import org.edgefacenet.app.bench.Records
 import org.edgefacenet.app.bench.Row
 import org.edgefacenet.app.bench.Trouble
 import org.edgefacenet.app.parts.Session
@@ -68,6 +70,7 @@ class BenchPresenterTest {
         bench.start()
         val record = bench.state.value.record!!.readText()
         assertTrue("the phone was hot" in record && "on battery" in record && "\"valid\": true" !in record)
+        assertSpoilt(bench, "the phone was hot")
     }
 
     @Test
@@ -89,6 +92,26 @@ class BenchPresenterTest {
         bench.start()
         val spoilt = bench.state.value.record!!.readText()
         assertTrue("the page was left while it measured" in spoilt && "\"valid\": true" !in spoilt)
+        assertSpoilt(bench, "the page was left while it measured")
+    }
+
+    /** Every lane with figures says before all else, on the screen, why they count for nothing; what was not timed says its own. */
+    private fun assertSpoilt(bench: BenchPresenter, why: String) {
+        val (timed, absent) = bench.state.value.rows.partition { it.times != null }
+        assertEquals(listOf(false, false, false), timed.map { it.valid })
+        assertTrue("${timed[0].remarks}", timed.all { row -> row.remarks.any { why in ((it as? Words.Said)?.text ?: "") } })
+        assertEquals(emptyList<Words>(), absent.single().remarks)
+    }
+
+    @Test
+    fun `records are called by UTC, so that clocks that go back change no order`() {
+        val before = TimeZone.getDefault()
+        try {
+            TimeZone.setDefault(TimeZone.getTimeZone("Asia/Kathmandu"))
+            assertEquals("edge-facenet-bench-19700102-000000-m.json", Records.write(folder.root, "m", 86_400_000, listOf("{}")).name)
+        } finally {
+            TimeZone.setDefault(before)
+        }
     }
 
     @Test

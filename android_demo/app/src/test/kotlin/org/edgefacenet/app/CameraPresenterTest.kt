@@ -42,7 +42,6 @@ class CameraPresenterTest {
         assertEquals(Phase.ASKING, state.phase)
         camera.permission(granted = false, refused = true)
         assertEquals(Phase.REFUSED, state.phase)
-        camera.start()
         assertNull("nothing is opened without permission", cameras.opened)
         camera.permission(granted = true, refused = false)
         assertEquals(Phase.OPENING to Facing.BACK, state.phase to cameras.opened)
@@ -54,6 +53,14 @@ class CameraPresenterTest {
         camera.permission(granted = true, refused = false)
         assertEquals(Phase.ABSENT, state.phase)
         assertNull(cameras.opened)
+    }
+
+    @Test
+    fun `switching when the last camera was unplugged says that there is none`() {
+        camera.permission(granted = true, refused = false)
+        cameras.present = emptyList()
+        camera.switch()
+        assertEquals(Phase.ABSENT to 1, state.phase to cameras.closings)
     }
 
     @Test
@@ -176,6 +183,9 @@ class CameraPresenterTest {
         cameras.show(Lab.scene("one"))
         camera.tap(0)
         enrol.rename("Ada")
+        camera.tap(0)
+        assertEquals("of the same frame", 1, enrol.state.value!!.takes.size)
+        cameras.show(Lab.scene("one").turned(0, mirror = true))
         camera.tap(0)
         assertEquals("Ada" to 2, enrol.state.value!!.let { it.name to it.takes.size })
     }

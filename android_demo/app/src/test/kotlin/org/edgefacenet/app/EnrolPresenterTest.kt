@@ -9,6 +9,8 @@ import org.edgefacenet.app.parts.Seen
 import org.edgefacenet.app.parts.Session
 import org.edgefacenet.app.parts.Words
 import org.edgefacenet.app.parts.Work
+import org.edgefacenet.app.pictures.Picture
+import org.edgefacenet.app.pictures.Pictures
 import org.edgefacenet.core.RgbImage
 import org.edgefacenet.core.Sample
 import org.junit.Assert.assertArrayEquals
@@ -97,7 +99,7 @@ class EnrolPresenterTest {
     @Test
     fun `ten pictures are enough`() {
         enrol.begin(seen("1-1"))
-        repeat(12) { enrol.take(seen("1-2")) }
+        for (photo in TWELVE.drop(1)) enrol.take(seen(photo))
         assertEquals(Draft.MOST, state.takes.size)
         assertFalse(state.canTake)
         assertEquals(Words.text(R.string.enrol_full), state.hint)
@@ -122,16 +124,32 @@ class EnrolPresenterTest {
     }
 
     @Test
-    fun `two people of one name - who is meant is asked`() {
-        Lab.enroll(session, "Alex", 1)
-        Lab.enroll(session, "Alexa", 2)
-        session.people!!.rename(2, "Alex")
-        enrol.begin(seen("3-1"))
-        enrol.rename("Alex")
-        enrol.save()
-        assertEquals(listOf(1, 2), state.choices.map { it.id })
-        enrol.save(2)
-        assertEquals(listOf(3, 4), session.people!!.people().map { it.embeddings })
+    fun `one picture that is taken twice is one picture`() {
+        enrol.begin(seen("1-1"))
+        enrol.take(seen("1-1"))
+        assertEquals(1, state.takes.size)
+        enrol.take(seen("1-2"))
+        assertEquals(2, state.takes.size)
+    }
+
+    @Test
+    fun `not them, said too late, ends nobody else's enrolment`() {
+        val jobs = ArrayDeque<Runnable>()
+        enrol = EnrolPresenter(Work({ jobs += it }, { it.run() })) { session }
+        for (said in listOf(Words.Said("Nobody has the id 1; there are 0 people."), Words.text(R.string.enrol_rejected, "Alex"))) {
+            Lab.enroll(session, "Alex", 1)
+            enrol.begin(seen("1-4"))
+            enrol.notThem()
+            enrol.cancel()
+            enrol.begin(seen("9-1"))
+            enrol.rename("Sam")
+            session.people!!.forget(1) // in the first round that is Alex, and it is refused
+            jobs.removeFirst().run()
+            assertEquals("Sam" to 1, state.name to state.takes.size)
+            assertNull(state.problem)
+            assertEquals(said, enrol.notice.value)
+            enrol.cancel()
+        }
     }
 
     @Test
@@ -180,10 +198,46 @@ class EnrolPresenterTest {
         assertNotNull(state.problem)
         photos.add(listOf("group"))
         assertEquals(Words.plural(R.plurals.photo_several, 2, "group.jpg"), state.problem)
-        assertEquals(listOf("1-1.jpg", "1-2.jpg"), state.takes.map { it.sample.source })
+        assertEquals("no file's name is kept", listOf("", ""), state.takes.map { it.sample.source })
         assertEquals("of the file, so that it is known again", 64, state.takes[0].sample.photoSha256.length)
         enrol.cancel()
         assertNull(enrol.state.value)
+    }
+
+    @Test
+    fun `photos of one file name from two folders are two photos`() {
+        val named = Pictures { FolderPictures.read(it).run { Picture(image, shrunk, sha256, "IMG_0001.JPG") } }
+        PhotoEnrol(Lab.work, named, { session }, enrol).add(listOf("1-1", "1-2", "1-2"))
+        enrol.rename("Ada")
+        enrol.save()
+        assertEquals(Words.plural(R.plurals.enrol_new, 2, "Ada", 2), enrol.notice.value)
+        assertEquals(listOf(2), session.people!!.people().map { it.embeddings })
+        assertFalse("IMG_0001" in file.readText())
+    }
+
+    @Test
+    fun `photos - no refusal is forgotten over those that are taken, until others are chosen`() {
+        val blurred = Pictures { if (it == "blurred") Picture(Lab.scene(it), 1, "hash", "blurred.png") else FolderPictures.read(it) }
+        val photos = PhotoEnrol(Lab.work, blurred, { session }, enrol)
+        photos.add(listOf("no-picture", "1-1", "blurred", "1-2", "group", "1-3"))
+        assertEquals(3, state.takes.size)
+        assertEquals(3, state.problems.size)
+        assertTrue("${state.problems}", "no-picture" in (state.problems[0] as Words.Said).text)
+        assertEquals(R.string.photo_bad to "blurred.png", (state.problems[1] as Words.Text).let { it.id to it.args[0] })
+        assertEquals(Words.plural(R.plurals.photo_several, 2, "group.jpg"), state.problems[2])
+        assertEquals(Words.Joined(state.problems, "\n"), state.problem)
+        photos.add(listOf("1-4"))
+        assertNull(state.problem)
+    }
+
+    @Test
+    fun `photos beyond ten are said to be left out`() {
+        val photos = PhotoEnrol(Lab.work, FolderPictures, { session }, enrol)
+        photos.add(TWELVE)
+        assertEquals(Draft.MOST, state.takes.size)
+        assertEquals(Words.plural(R.plurals.photos_left, 2), state.problems.first())
+        photos.add(TWELVE.takeLast(1))
+        assertEquals(listOf(Words.text(R.string.photo_full, "3-2.jpg")), state.problems)
     }
 
     @Test
@@ -226,6 +280,7 @@ class EnrolPresenterTest {
 
     private companion object {
         const val CHECKSUM = 8 // at the end, behind the last byte of content
+        val TWELVE = listOf(1, 2).flatMap { person -> (1..5).map { "$person-$it" } } + listOf("3-1", "3-2")
     }
 
     private fun seen(photo: String): Seen = session.name(Lab.look(photo).single())

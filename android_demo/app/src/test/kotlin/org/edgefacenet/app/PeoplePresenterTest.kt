@@ -88,6 +88,43 @@ class PeoplePresenterTest {
         enroll("Kim", 2)
         people.refresh()
         assertEquals(listOf("Kim"), state.people.map { it.name })
+        people.askDelete(1)
+        people.confirm()
+        assertEquals("Kim alone was meant", content, File(folder.root, "gallery.json.set-aside-1").readText())
+        assertTrue("Alex is kept still, unseen", state.holdsAnybody)
+        people.askDeleteAll()
+        people.confirm()
+        assertEquals(listOf("gallery.json"), folder.root.list()!!.toList())
+        assertEquals(Words.text(R.string.people_nothing_kept), people.notice.value)
+        assertFalse(state.holdsAnybody)
+    }
+
+    @Test
+    fun `everybody is deleted from what was set aside, too`() {
+        for (number in 1..2) File(folder.root, "gallery.json.set-aside-$number").writeText("Alex")
+        begin()
+        enroll("Kim", 2)
+        people.refresh()
+        assertEquals(2, state.aside)
+        people.askDeleteAll()
+        people.confirm()
+        assertEquals(listOf("gallery.json"), folder.root.list()!!.toList())
+        assertEquals(Words.plural(R.plurals.people_all_forgotten, 1), people.notice.value)
+        enroll("Eve", 3)
+        assertEquals("no id twice", listOf(2), session.people!!.people().map { it.id })
+    }
+
+    @Test
+    fun `a gallery that cannot be used can be deleted, and a new one begins`() {
+        GalleryStore.open(file, Maker("another network", "another aligner", 128)).enroll("Alex", listOf(sample(0)))
+        begin()
+        people.askDeleteAll()
+        people.confirm()
+        assertNull(state.locked)
+        assertEquals(emptyList<String>(), folder.root.list()!!.toList())
+        assertEquals(Words.text(R.string.people_nothing_kept), people.notice.value)
+        enroll("Kim", 2)
+        assertEquals(1, session.people!!.size)
     }
 
     @Test

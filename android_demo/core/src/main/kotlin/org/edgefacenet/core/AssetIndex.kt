@@ -6,14 +6,10 @@ import java.nio.ByteBuffer
  * The list of an app's assets, `assets.json` as `tools/assets.py` writes it: which file is what, and what each hashes to.
  *
  * @property embedders manifests; the first is the one the app uses.
- * @property detector manifest of the face detector.
- * @property mesh manifest of the face mesh.
  * @property faces the self-test's picture.
  */
 class AssetIndex private constructor(
     val embedders: List<String>,
-    val detector: String,
-    val mesh: String,
     val faces: String,
     private val hashes: Map<String, String>,
 ) {
@@ -53,7 +49,7 @@ class AssetIndex private constructor(
             val embedders = r.strings("embedders")
             if (embedders.isEmpty()) throw refusal("$FILE names no embedder.")
             val files = r.objects("files").mapValues { (_, file) -> file.only("sha256", "bytes").string("sha256") }
-            return AssetIndex(embedders, r.string("detector"), r.string("mesh"), r.string("faces"), files)
+            return AssetIndex(embedders, r.string("faces"), files)
         }
     }
 }

@@ -42,7 +42,7 @@ class RecordFile(val name: String, val json: String)
 
 /**
  * Records of a run in the form of `benchmarks/edge_facenet_bench/record.py` (docs/schemas/record.json), one per lane, for
- * `edge-facenet bench import`.
+ * `edge-facenet bench import`. They hold neither load and first face nor memory, which [LaneResult] does not know.
  */
 object BenchRecord {
     private const val SCHEMA = 1
@@ -55,7 +55,6 @@ object BenchRecord {
      */
     fun of(artifact: Artifact, run: RunResult, machine: MachineInfo, notes: List<String> = emptyList(), faults: List<String> = emptyList()): List<RecordFile> =
         run.lanes.map { lane ->
-            val against = lane.reasons + if (lane.status == "timed") faults else emptyList()
             val record = present(
                 "schema" to SCHEMA,
                 "run" to time(run.startedMillis, "yyyyMMdd'T'HHmmssSSS'000Z'"),
@@ -63,15 +62,13 @@ object BenchRecord {
                 "artifact" to artifact(artifact),
                 "asked" to mapOf("engine" to lane.lane.engine, "delegate" to lane.lane.delegate, "threads" to lane.lane.threads),
                 "status" to lane.status,
-                "valid" to (lane.status != "not run" && against.isEmpty()),
+                "valid" to lane.isValid(faults),
                 "machine" to machine(machine, run, faults, notes),
                 "plan" to plan(run.plan),
                 "ran" to lane.ran?.let { ran(it) },
-                "cold" to lane.cold?.let { mapOf("import_ns" to it.importNs, "load_ns" to it.loadNs, "first_ns" to it.firstNs) },
                 "burst" to lane.burst.map(::block),
                 "paced" to lane.paced.map(::block),
-                "memory" to run.memory?.takeIf { lane.status == "timed" }?.let { mapOf("before_bytes" to it.first, "peak_bytes" to it.second) },
-                "reasons" to against,
+                "reasons" to lane.against(faults),
                 "notes" to lane.notes,
             )
             RecordFile("${artifact.name}.${lane.lane.key}.json", JsonText.canonical(record, narrow = true))

@@ -11,9 +11,6 @@ data class Lane(val engine: String, val accelerator: Accelerator, val threads: I
 
     /** Short and fit for a file name, as `bench` has it: "tflite-runtime-cpu-2t", "litert-gpu". */
     val key: String get() = if (accelerator == Accelerator.GPU) Ran.GPU_ENGINE else "$engine-cpu-${threads}t"
-
-    /** For people. */
-    val title: String get() = if (accelerator == Accelerator.GPU) "GPU" else "CPU, $threads thread${if (threads == 1) "" else "s"}"
 }
 
 /** What did run, as the engine itself reports it. */
@@ -40,35 +37,40 @@ data class Ran(val engine: String, val processor: String, val adapter: String, v
     }
 }
 
-/** What the first face costs, ns. Loading the runtime itself is counted in [loadNs] where the process had it already. */
-data class Cold(val importNs: Long, val loadNs: Long, val firstNs: Long)
-
-/** What is known of a lane after a run. */
+/**
+ * What is known of a lane after a run.
+ *
+ * What loading, the first face and memory cost is not: all lanes and the rest of the app share one process, in which the
+ * runtime and the model's file are open already.
+ */
 class LaneResult(
     val lane: Lane,
     val ran: Ran?,
-    val cold: Cold?,
     val burst: List<Block>,
     val paced: List<Block>,
     val status: String,
     val reasons: List<String>,
     val notes: List<String>,
 ) {
-    val isValid: Boolean get() = status != "not run" && reasons.isEmpty()
+    /** What speaks against its figures; [faults] are those of the whole run, and spoil what was timed. */
+    fun against(faults: List<String> = emptyList()): List<String> = reasons + if (status == "timed") faults else emptyList()
+
+    /** Whether they can be trusted. */
+    fun isValid(faults: List<String> = emptyList()): Boolean = status != "not run" && against(faults).isEmpty()
 
     /** Figures of the back-to-back calls; null when the lane was not timed. */
     val summary: Summary? get() = Timing.summarise(burst)
 }
 
 /** A run: all lanes open, then taking turns, so that heat and neighbours hit all alike. */
-class RunResult(val lanes: List<LaneResult>, val before: MachineState, val after: MachineState, val startedMillis: Long, val plan: Plan, val memory: Pair<Long, Long>?)
+class RunResult(val lanes: List<LaneResult>, val before: MachineState, val after: MachineState, val startedMillis: Long, val plan: Plan)
 
 /**
- * Measures lanes of one artifact as `benchmarks/edge_facenet_bench` does: per lane load and first face, then rounds of blocks
- * back to back and blocks paced like a camera, each after a warm-up, then the artifact's golden self-test.
+ * Measures lanes of one artifact as `benchmarks/edge_facenet_bench` does: all are opened, then rounds of blocks back to back
+ * and blocks paced like a camera, each after a warm-up, then the artifact's golden self-test.
  *
- * A sample is the wall time from the uint8 crop to an embedding that has been read. A lane that fails becomes a result with
- * its reason; the others go on.
+ * A sample is the wall time from the uint8 crop at the network's size to an embedding that has been read. A lane that fails
+ * becomes a result with its reason; the others go on.
  *
  * @param open gives an embedder for a lane; throws [EngineException] where the lane is not here.
  * @param faces crops to embed in turn, e.g. [SelfTest.faces]; the first two must be those.
@@ -90,7 +92,6 @@ class Benchmark(
      */
     fun run(onProgress: (Double) -> Unit = {}, isCancelled: () -> Boolean = { false }): RunResult {
         val started = System.currentTimeMillis()
-        val memory = ProcFiles.memory("VmRSS")
         val before = MachineState.now()
         val tracks = lanes.map { Track(it) }
         val total = (plan.rounds + 2.0) * tracks.size
@@ -100,20 +101,18 @@ class Benchmark(
             if (!isCancelled()) start(track)
             step()
         }
-        val peak = ProcFiles.memory("VmHWM")
         rounds(tracks, isCancelled, ::step)
         for (track in tracks) {
             if (!isCancelled()) check(track)
             step()
         }
-        val both = if (memory != null && peak != null) memory to peak else null
-        return RunResult(tracks.map { it.result(plan, isCancelled()) }, before, MachineState.now(), started, plan, both)
+        return RunResult(tracks.map { it.result(plan, isCancelled()) }, before, MachineState.now(), started, plan)
     }
 
     private class Track(val lane: Lane) {
         var embedder: Embedder? = null
+        var faces: List<RgbImage> = emptyList()
         var ran: Ran? = null
-        var cold: Cold? = null
         var status = "not run"
         val burst = ArrayList<Block>()
         val paced = ArrayList<Block>()
@@ -140,17 +139,15 @@ class Benchmark(
             val faults = if (status == "timed") Timing.faults(Timing.summarise(burst), plan) else emptyList()
             val stopped = if (cancelled) listOf("stopped by the user before the end") else emptyList()
             val timed = status == "timed"
-            return LaneResult(lane, ran, cold.takeIf { timed }, if (timed) burst else emptyList(), if (timed) paced else emptyList(), status, reasons + faults + stopped, notes)
+            return LaneResult(lane, ran, if (timed) burst else emptyList(), if (timed) paced else emptyList(), status, reasons + faults + stopped, notes)
         }
     }
 
     private fun start(track: Track) {
         try {
-            val begin = clock.now()
             val embedder = open(track.lane)
-            val loaded = clock.now()
-            embedder.embed(faces[0])
-            track.cold = Cold(0, loaded - begin, clock.now() - loaded)
+            track.faces = faces.map(embedder::fitted)
+            embedder.embed(track.faces[0])
             track.embedder = embedder
             val ran = Ran.of(embedder.engine, embedder.ranOn)
             track.ran = ran
@@ -190,13 +187,13 @@ class Benchmark(
     }
 
     private fun block(track: Track, embedder: Embedder) {
-        repeat(plan.warmup) { next(embedder) }
+        repeat(plan.warmup) { next(track, embedder) }
         val most = (plan.maxCalls + plan.rounds - 1) / plan.rounds
-        track.burst += Timing.burst((plan.seconds * 1e9 / plan.rounds).toLong(), most, clock) { next(embedder) }
+        track.burst += Timing.burst((plan.seconds * 1e9 / plan.rounds).toLong(), most, clock) { next(track, embedder) }
         val paced = Math.rint(plan.pacedSeconds * 1000 / plan.periodMs / plan.rounds).toInt()
         if (track.paced.size >= plan.rounds || paced < 1) return
-        repeat(plan.warmup) { next(embedder) }
-        track.paced += Timing.paced(paced, (plan.periodMs * 1e6).toLong(), clock) { next(embedder) }
+        repeat(plan.warmup) { next(track, embedder) }
+        track.paced += Timing.paced(paced, (plan.periodMs * 1e6).toLong(), clock) { next(track, embedder) }
     }
 
     private fun check(track: Track) = track.guarded { embedder ->
@@ -205,7 +202,7 @@ class Benchmark(
     }
 
     /** One face through the whole path, another one at every call. */
-    private fun next(embedder: Embedder) {
-        embedder.embed(faces[calls++ % faces.size])
+    private fun next(track: Track, embedder: Embedder) {
+        embedder.embed(track.faces[calls++ % track.faces.size])
     }
 }

@@ -31,14 +31,18 @@ class Embedder(val artifact: Artifact, private val graph: Graph) {
     /**
      * The embedding of a crop, of unit length.
      *
-     * @param crop square, cut to the template without margin, any size; resized to the network's as Python does.
+     * @param crop square, cut to the template with the margin that the manifest says, any size; resized to the network's as
+     *   Python does.
      * @throws InputException the crop is not square, or the embedding is not finite or has no length.
      */
     fun embed(crop: RgbImage): FloatArray = unit(raw(crop))
 
+    /** A crop at the network's size: [embed] then has nothing left to resize. */
+    fun fitted(crop: RgbImage): RgbImage = Resize.square(crop, manifest.pixels.size)
+
     /** Input values of a crop, as the network gets them. */
     fun tensor(crop: RgbImage): ByteArray = synchronized(this) {
-        manifest.pixels.write(Resize.square(crop, manifest.pixels.size), input)
+        manifest.pixels.write(fitted(crop), input)
         input.toBytes()
     }
 
@@ -52,7 +56,7 @@ class Embedder(val artifact: Artifact, private val graph: Graph) {
     }
 
     private fun raw(crop: RgbImage): DoubleArray = synchronized(this) {
-        manifest.pixels.write(Resize.square(crop, manifest.pixels.size), input)
+        manifest.pixels.write(fitted(crop), input)
         dequantized(graph.run(listOf(input))[output])
     }
 

@@ -7,10 +7,7 @@ package org.edgefacenet.core
 sealed class EdgeFacenetException(message: String, cause: Throwable? = null) : Exception(message, cause)
 
 /** Photos, crops or camera frames that cannot be used. */
-open class InputException(message: String, cause: Throwable? = null) : EdgeFacenetException(message, cause)
-
-/** A photo without a face where one is needed, or with several where one is meant. */
-class FaceCountException(message: String, val found: Int) : InputException(message)
+class InputException(message: String, cause: Throwable? = null) : EdgeFacenetException(message, cause)
 
 /** An artifact and its manifest do not belong together, or one of them is damaged. */
 class ManifestException(message: String, cause: Throwable? = null) : EdgeFacenetException(message, cause)

@@ -52,17 +52,6 @@ class FoundFace(val face: DetectedFace, val crop: RgbImage, val quality: Quality
 
         /** Share of a box inside a better face's box from which on both are one face. */
         private const val NESTED = 0.7
-
-        /**
-         * The one face of a picture that is to be enrolled or compared.
-         *
-         * @throws FaceCountException none, or several: then somebody has to choose.
-         */
-        fun single(found: List<FoundFace>, what: String = "This picture"): FoundFace = when (found.size) {
-            0 -> throw FaceCountException("$what shows no face. Take one with a face that is large, lit and looks into the camera.", 0)
-            1 -> found[0]
-            else -> throw FaceCountException("$what shows ${found.size} faces. Choose the one you mean.", found.size)
-        }
     }
 }
 

@@ -26,7 +26,8 @@ data class Person(val id: Int, val name: String, val embeddings: Int, val reject
  *
  * @property embedding unit length.
  * @property photoSha256 of the photo's bytes (of a camera frame: of its pixels).
- * @property source name of the photo; a later photo of the same source replaces it.
+ * @property source name of the photo; a later photo of the same source replaces it. Empty, as the app leaves it, it replaces
+ *   nothing.
  */
 class Sample(val embedding: FloatArray, val photoSha256: String, val source: String = "")
 
@@ -38,34 +39,31 @@ data class Enrolled(val person: Int, val name: String, val created: Boolean, val
  *
  * Every change writes a whole new file beside the old one, flushes it to the disk and renames it into place, so that a
  * process that dies in the middle leaves the state before or the state after. Safe to call from several threads of one
- * process.
+ * process; who asks for [size] or [people] never waits for the disk.
  */
-class GalleryStore private constructor(private val file: File, private val maker: Maker, private var state: GalleryState) {
+class GalleryStore private constructor(private val file: File, private val maker: Maker, @Volatile private var state: GalleryState) {
     private var templates: Templates? = null
 
     /** Number of people. */
-    val size: Int get() = synchronized(this) { state.people.size }
+    val size: Int get() = state.people.size
 
     /** Everybody, by id. */
-    fun people(): List<Person> = synchronized(this) { state.people.map { it.described() } }
-
-    /** The person with this id; throws [InputException] when there is none. */
-    fun find(id: Int): Person = synchronized(this) { row(id).described() }
+    fun people(): List<Person> = state.people.map { it.described() }
 
     /**
      * Add faces of somebody, all or none.
      *
-     * Without [person], a name that exactly one person has means that person, and a new name a new one.
+     * A name that is known means the person who has it, and a new name a new one.
      *
-     * @throws InputException a name or embedding that is not allowed, no samples, or several people of this name.
+     * @throws InputException a name or embedding that is not allowed, or no samples.
      * @throws OutputException the file cannot be written; nothing has changed.
      */
-    fun enroll(name: String, samples: List<Sample>, person: Int? = null): Enrolled = synchronized(this) {
+    fun enroll(name: String, samples: List<Sample>): Enrolled = synchronized(this) {
         if (samples.isEmpty()) throw InputException("Nobody can be enrolled without a face. Take a picture with a face in it.")
         samples.forEach { OpenSet.checkUnit(it.embedding, maker.dimension, "The face's embedding") }
         val checked = Names.checked(name)
         val now = now()
-        val old = if (person != null) row(person) else only(checked)
+        val old = state.people.firstOrNull { it.name == checked }
         val base = old ?: PersonRow(state.next, checked, now, now, emptyList(), emptyList())
         val merged = Merged(base.samples).apply { samples.forEach(::add) }
         val row = base.copy(updated = if (merged.changed) now else base.updated, samples = merged.rows)
@@ -83,10 +81,10 @@ class GalleryStore private constructor(private val file: File, private val maker
         replace(row.copy(samples = kept, rejected = rejected, updated = now()))
     }
 
-    /** Give a person another name; it stays the same person. */
-    fun rename(person: Int, name: String): Unit = synchronized(this) { replace(row(person).copy(name = Names.checked(name), updated = now())) }
-
-    /** Delete people with all that is known of them; the number deleted. Ids that are not there count as nothing. */
+    /**
+     * Delete people with all that stands under their names; the number deleted. Ids that are not there count as nothing. A face
+     * of theirs that was [reject]ed for somebody else stays with that person.
+     */
     fun forget(vararg ids: Int): Int = synchronized(this) {
         val kept = state.people.filter { it.id !in ids }
         val gone = state.people.size - kept.size
@@ -101,14 +99,6 @@ class GalleryStore private constructor(private val file: File, private val maker
 
     private fun row(id: Int): PersonRow =
         state.people.firstOrNull { it.id == id } ?: throw InputException("Nobody has the id $id; there are ${state.people.size} people.")
-
-    private fun only(name: String): PersonRow? {
-        val namesakes = state.people.filter { it.name == name }
-        if (namesakes.size > 1) {
-            throw InputException("${namesakes.size} people are called $name (ids ${namesakes.joinToString(", ") { it.id.toString() }}). Choose one of them.")
-        }
-        return namesakes.firstOrNull()
-    }
 
     private fun commit(next: GalleryState) {
         Files.replace(file, next.bytes(maker))
@@ -162,10 +152,20 @@ class GalleryStore private constructor(private val file: File, private val maker
 
         /** Rename a gallery that cannot be opened, so that a new one can begin; nothing is deleted. Returns its new place. */
         fun setAside(file: File): File {
-            val place = generateSequence(1) { it + 1 }.map { File(file.absoluteFile.parentFile, "${file.name}.set-aside-$it") }.first { !it.exists() }
+            val place = generateSequence(1) { it + 1 }.map { File(file.absoluteFile.parentFile, "${file.name}$ASIDE$it") }.first { !it.exists() }
             if (!file.renameTo(place)) throw OutputException("Cannot rename ${file.name} to ${place.name}. Nothing was changed.")
             return place
         }
+
+        /** The galleries that were [setAside]. No app reads them again. */
+        fun aside(file: File): List<File> = file.absoluteFile.parentFile.listFiles().orEmpty().filter { it.name.startsWith(file.name + ASIDE) }
+
+        /** Delete galleries, whoever made them. */
+        fun delete(files: List<File>): Unit = files.forEach {
+            if (!it.delete() && it.exists()) throw OutputException("Cannot delete ${it.name}, in which people may stand. Try again.")
+        }
+
+        private const val ASIDE = ".set-aside-"
 
         internal fun now(): String =
             SimpleDateFormat("yyyy-MM-dd'T'HH:mm:ss'Z'", Locale.ROOT).apply { timeZone = TimeZone.getTimeZone("UTC") }.format(Date())

@@ -34,19 +34,6 @@ class RgbImage(val width: Int, val height: Int, val pixels: ByteArray) {
         }
         return RgbImage(w, h, out)
     }
-
-    /** Mean luminance (Rec. 601) of a sample of the pixels, 0..255. */
-    fun luminance(): Double {
-        val step = maxOf(1, minOf(width, height) / 256)
-        val sums = LongArray(3)
-        var count = 0
-        for (y in 0 until height step step) for (x in 0 until width step step) {
-            val at = 3 * (y * width + x)
-            for (c in 0..2) sums[c] += (pixels[at + c].toInt() and 0xFF).toLong()
-            count++
-        }
-        return (0.299 * sums[0] + 0.587 * sums[1] + 0.114 * sums[2]) / count
-    }
 }
 
 internal fun quarterTurns(degrees: Int): Int {

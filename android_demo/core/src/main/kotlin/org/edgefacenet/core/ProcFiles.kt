@@ -21,10 +21,6 @@ internal object ProcFiles {
         return ticks * 10_000_000
     }
 
-    /** Resident memory in bytes: `VmRSS` now, `VmHWM` the highest ever. */
-    fun memory(key: String): Long? =
-        text("/proc/self/status")?.let { Regex("(?m)^$key:\\s+(\\d+) kB").find(it) }?.groupValues?.get(1)?.toLong()?.times(1024)
-
     fun installedMemory(): Long? =
         text("/proc/meminfo")?.let { Regex("(?m)^MemTotal:\\s+(\\d+) kB").find(it) }?.groupValues?.get(1)?.toLong()?.times(1024)
 

@@ -46,12 +46,13 @@ data class Quality(
     )
 
     companion object {
-        private const val LEAST_FACE = 12.0
-        private const val LEAST_BLUR = 20.0
-        private const val DARKEST = 30.0
-        private const val BRIGHTEST = 225.0
+        // the limits of Python's QualityRules, which say where they come from
+        private const val LEAST_FACE = 16.0
+        private const val LEAST_BLUR = 15.0
+        private const val DARKEST = 35.0
+        private const val BRIGHTEST = 210.0
         private const val MOST_YAW = 35.0
-        private const val MOST_PITCH = 30.0
+        private const val MOST_PITCH = 35.0
         private const val MOST_ROLL = 45.0
         private const val LEAST_SCORE = 0.5
         private const val MOST_CUT = 0.2

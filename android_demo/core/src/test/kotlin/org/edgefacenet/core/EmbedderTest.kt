@@ -42,6 +42,8 @@ class EmbedderTest {
         val embedder = Embedder(Tiny.artifact(), Tiny.graph())
         val shrunk = Golden.list("resize").last().bytes("bytes")
         assertArrayEquals(ByteArray(shrunk.size) { (shrunk[it].toInt() xor 0x80).toByte() }, embedder.tensor(face))
+        assertArrayEquals(shrunk, embedder.fitted(face).pixels)
+        assertArrayEquals(embedder.tensor(face), embedder.tensor(embedder.fitted(face)))
         assertTrue("square" in refused<InputException> { embedder.embed(Golden.picture(4, 5, 1)) })
     }
 

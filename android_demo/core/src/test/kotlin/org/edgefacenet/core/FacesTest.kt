@@ -124,15 +124,12 @@ class FacesTest {
     }
 
     @Test
-    fun `faces come cut and judged, and one that is meant is one`() {
+    fun `faces come cut and judged`() {
         val two = listOf(listOf(100.0, 3.0, 60.0, 62.0, 40.0), listOf(300.0, 2.5, 20.0, 90.0, 20.0))
         val nets = StubNets(listOf(two), listOf(listOf(6.0, 0.0)))
         val found = FoundFace.of(FaceFinder(nets.detector, nets.mesh), photo, shrunk = 2)
         assertEquals(listOf(112, 112), found.map { it.crop.width })
         assertEquals(2 * found[0].face.points.let { Math.hypot((it[1].x - it[0].x).toDouble(), (it[1].y - it[0].y).toDouble()) }, found[0].quality.facePx, 0.06)
-        assertEquals(2, refusedCount(found))
-        assertEquals(0, refusedCount(emptyList()))
-        assertEquals(found[1], FoundFace.single(found.drop(1)))
         val doubtful = StubNets(listOf(two.map { it.toMutableList().apply { set(1, -0.3) } }), listOf(listOf(-6.0, 0.0)))
         assertTrue("neither detector nor mesh is sure", FoundFace.of(FaceFinder(doubtful.detector, doubtful.mesh), photo, turned = false).isEmpty())
     }
@@ -159,13 +156,6 @@ class FacesTest {
     fun `parts of a photo`() = Golden.list("parts").forEach { case ->
         val (width, height) = case.list("size").numbers().map { it.toInt() }
         assertEquals("$width x $height", case.list("parts").numbers().map { it.toInt() }, SmallFaces.parts(width, height).flatMap { it.toList() })
-    }
-
-    private fun refusedCount(found: List<FoundFace>): Int = try {
-        FoundFace.single(found)
-        -1
-    } catch (error: FaceCountException) {
-        error.found
     }
 
     @Test

@@ -8,6 +8,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import java.io.File
+import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
 import kotlin.math.sqrt
 
@@ -51,7 +52,7 @@ class GalleryStoreTest {
         first.reject(2, sample(9))
         val again = open()
         assertEquals(listOf("Ann é" to 2, "Bob" to 1), again.people().map { it.name to it.embeddings })
-        assertEquals(1, again.find(2).rejected)
+        assertEquals(1, again.people()[1].rejected)
         val templates = again.templates()
         assertEquals(listOf(1, 2), templates.ids)
         assertArrayEquals(Templates.template(listOf(face(1), face(2))), templates.matrix[0], 0f)
@@ -65,21 +66,30 @@ class GalleryStoreTest {
         store.enroll("Ann", listOf(sample(1, "a.jpg")))
         assertEquals(Enrolled(1, "Ann", false, 0, 1, 0, 1), store.enroll("Ann", listOf(sample(1, "a.jpg"))))
         assertEquals(Enrolled(1, "Ann", false, 1, 0, 1, 1), store.enroll("Ann", listOf(sample(2, "a.jpg"))))
-        assertEquals(2, store.enroll("Ann", listOf(sample(5)), person = 1).embeddings)
+        assertEquals(2, store.enroll("Ann", listOf(sample(5))).embeddings)
     }
 
     @Test
-    fun `names may repeat and ids never do`() {
+    fun `ids are never used again`() {
         val store = open()
         store.enroll("Ann", listOf(sample(1)))
         store.enroll("Bob", listOf(sample(2)))
-        store.rename(2, "Ann")
-        assertTrue("ids 1, 2" in refused<InputException> { store.enroll("Ann", listOf(sample(3))) })
-        assertEquals(2, store.enroll("Ann", listOf(sample(3)), person = 2).person)
+        assertEquals(2, store.enroll("Bob", listOf(sample(3))).person)
         assertEquals(1, store.forget(2, 77))
         assertEquals(0, open().forget(2))
         assertEquals(3, open().enroll("Eve", listOf(sample(4))).person)
-        assertTrue("Nobody has the id 2" in refused<InputException> { store.find(2) })
+        assertTrue("Nobody has the id 2" in refused<InputException> { store.reject(2, sample(9)) })
+    }
+
+    @Test
+    fun `who looks does not wait for the disk`() {
+        val store = open()
+        store.enroll("Ann", listOf(sample(1)))
+        val screen = Executors.newSingleThreadExecutor()
+        synchronized(store) { // as a change holds it while it writes
+            assertEquals(1 to "Ann", screen.submit<Pair<Int, String>> { store.size to store.people().single().name }.get(10, TimeUnit.SECONDS))
+        }
+        screen.shutdown()
     }
 
     @Test
@@ -107,6 +117,12 @@ class GalleryStoreTest {
         val aside = GalleryStore.setAside(file)
         assertArrayEquals(before, aside.readBytes())
         assertEquals(0, open(MAKER.copy(embedder = "network-b")).size)
+        val other = File(file.parentFile, "gallery.json.bak").apply { writeText("of somebody else") }
+        assertEquals(listOf(aside), GalleryStore.aside(file))
+        GalleryStore.delete(GalleryStore.aside(file) + file)
+        assertEquals(listOf(other), file.parentFile!!.listFiles()!!.toList())
+        File(aside, "inside").mkdirs() // stands in for what cannot be deleted
+        assertTrue("Cannot delete" in refused<OutputException> { GalleryStore.delete(listOf(aside)) })
     }
 
     @Test

@@ -148,7 +148,7 @@ class ParityTest {
             assertEquals(orientation, ExifOrientation.read(bytes))
             val upright = ExifOrientation.apply(decode(file), orientation)
             assertEquals(640 to 480, upright.width to upright.height)
-            val face = FoundFace.single(FoundFace.of(finder, upright))
+            val face = FoundFace.of(finder, upright).single()
             assertEquals(0, face.face.turns)
             embedder.embed(face.crop)
         }

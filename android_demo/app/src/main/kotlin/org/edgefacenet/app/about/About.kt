@@ -35,7 +35,7 @@ object About {
         return listOfNotNull(
             Words.text(R.string.about_name, artifact.name, manifest.pixels.size, manifest.dimension),
             cost,
-            Words.text(R.string.about_sha256, Hash.sha256(artifact.model)),
+            Words.text(R.string.about_sha256, manifest.about.sha256 ?: Hash.sha256(artifact.model)), // proven when it was opened
             Words.text(R.string.about_fingerprint, artifact.fingerprint),
         )
     }

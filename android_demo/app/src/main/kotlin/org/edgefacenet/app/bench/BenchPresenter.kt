@@ -5,6 +5,7 @@ import java.io.IOException
 import java.text.SimpleDateFormat
 import java.util.Date
 import java.util.Locale
+import java.util.TimeZone
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicBoolean
 import org.edgefacenet.app.R
@@ -116,8 +117,9 @@ class BenchPresenter(private val work: Work, private val measuring: Executor, pr
             val result = benchmark.run({ share -> work.screen.execute { progress(share) } }, cancelled::get)
             val after = bench.trouble()
             val notes = (before.notes + after.notes).distinct()
-            val records = BenchRecord.of(artifact, result, bench.machine(), notes, (before.faults + after.faults + spoilt()).distinct())
-            return result.lanes.map { Row.of(it, bench.gpu != null) } to Records.write(bench.records, artifact.name, result.startedMillis, records.map { it.json })
+            val faults = (before.faults + after.faults + spoilt()).distinct()
+            val records = BenchRecord.of(artifact, result, bench.machine(), notes, faults)
+            return result.lanes.map { Row.of(it, bench.gpu != null, faults) } to Records.write(bench.records, artifact.name, result.startedMillis, records.map { it.json })
         } finally {
             open.forEach { it.close() }
         }
@@ -152,9 +154,13 @@ internal object Records {
 
     fun newest(folder: File): File? = all(folder).lastOrNull()
 
-    /** @throws OutputException the phone's storage is full or not writable. */
+    /**
+     * A record under its time, in UTC, so that the newest stays the last when clocks go back.
+     *
+     * @throws OutputException the phone's storage is full or not writable.
+     */
     fun write(folder: File, model: String, millis: Long, records: List<String>): File {
-        val time = SimpleDateFormat("yyyyMMdd-HHmmss", Locale.ROOT).format(Date(millis))
+        val time = SimpleDateFormat("yyyyMMdd-HHmmss", Locale.ROOT).apply { timeZone = TimeZone.getTimeZone("UTC") }.format(Date(millis))
         val file = File(folder, "edge-facenet-bench-$time-$model$SUFFIX")
         val beside = File(folder, "${file.name}.writing")
         try {

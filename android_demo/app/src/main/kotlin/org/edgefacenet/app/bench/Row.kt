@@ -23,17 +23,17 @@ data class Row(val title: Words, val times: List<String>?, val status: Words?, v
             return Row(title(lane), null, Words.text(if (absent) R.string.bench_no_gpu else R.string.bench_waiting), true, emptyList())
         }
 
-        /** Of a lane that was. */
-        fun of(result: LaneResult, hasGpu: Boolean): Row {
+        /** Of a lane that was; [faults] are those of the whole run. */
+        fun of(result: LaneResult, hasGpu: Boolean, faults: List<String> = emptyList()): Row {
             val summary = result.summary
             if (result.lane.accelerator == Accelerator.GPU && !hasGpu) return waiting(result.lane, false)
-            val remarks = result.reasons.map { Words.Said(it) } + tested(result) + result.notes.filterNot { it.startsWith(PASSED) }.map { Words.Said(it) } + ran(result)
+            val remarks = result.against(faults).map { Words.Said(it) } + tested(result) + result.notes.filterNot { it.startsWith(PASSED) }.map { Words.Said(it) } + ran(result)
             if (summary == null) {
                 val status = if (result.status == "parity") R.string.bench_parity else R.string.bench_not_run
                 return Row(title(result.lane), null, Words.text(status), false, remarks)
             }
             val times = listOf(ms(summary.p50Ms), ms(summary.p90Ms), summary.p99Ms?.let(::ms) ?: NONE)
-            return Row(title(result.lane), times, null, result.isValid, remarks)
+            return Row(title(result.lane), times, null, result.isValid(faults), remarks)
         }
 
         private fun tested(result: LaneResult): List<Words> = if (result.notes.any { it.startsWith(PASSED) }) listOf(Words.text(R.string.bench_golden)) else emptyList()

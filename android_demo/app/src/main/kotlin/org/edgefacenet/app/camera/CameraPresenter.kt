@@ -50,7 +50,6 @@ class CameraPresenter(
     private var wanted = Facing.BACK
     private var camera: Closeable? = null
     @Volatile private var current: Listener? = null
-    private var allowed = false
     private var faces: List<Seen> = emptyList()
 
     /** Which camera is used, for the saved state. */
@@ -58,13 +57,7 @@ class CameraPresenter(
 
     /** Whether the camera may be used: asked when the screen appears, and after the answer. */
     fun permission(granted: Boolean, refused: Boolean) {
-        allowed = granted
         if (granted) open() else state.value = state.value.copy(phase = if (refused) Phase.REFUSED else Phase.ASKING, labels = emptyList())
-    }
-
-    /** The screen is seen again: go on where [stop] ended. */
-    fun start() {
-        if (allowed) open()
     }
 
     /** The screen is not seen any more: the camera belongs to others. */
@@ -76,10 +69,10 @@ class CameraPresenter(
         if (state.value.phase == Phase.LIVE || state.value.phase == Phase.OPENING) state.value = state.value.copy(phase = Phase.OPENING, labels = emptyList())
     }
 
-    /** The next of the phone's cameras. */
+    /** The next of the phone's cameras; where the last one was taken away, that is said. */
     fun switch() {
         val all = source.facings()
-        wanted = all[(all.indexOf(wanted) + 1).mod(maxOf(all.size, 1))]
+        if (all.isNotEmpty()) wanted = all[(all.indexOf(wanted) + 1).mod(all.size)]
         stop()
         open()
     }

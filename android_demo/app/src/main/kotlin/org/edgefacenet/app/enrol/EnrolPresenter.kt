@@ -18,8 +18,8 @@ import org.edgefacenet.core.Sample
  * What the enrolment's sheet shows.
  *
  * @property hint what to do next.
- * @property problem why the last picture was not taken, or could not be saved.
- * @property choices people of this name, when there are several.
+ * @property problems why pictures were not taken, or could not be saved: of the camera the last, of photos all that were chosen
+ *   together.
  * @property mistaken somebody whom the tapped face was taken for, and may not be.
  * @property id of this enrolment: what was asked for by an earlier one does not belong to it.
  * @property reading photos that are still being looked at.
@@ -28,14 +28,15 @@ data class EnrolState(
     val name: String = "",
     val takes: List<Take> = emptyList(),
     val hint: Words = Words.text(R.string.enrol_first),
-    val problem: Words? = null,
-    val choices: List<Person> = emptyList(),
+    val problems: List<Words> = emptyList(),
     val mistaken: Person? = null,
     val saving: Boolean = false,
     val id: Int = 0,
     val reading: Int = 0,
 ) {
-    val canTake: Boolean get() = takes.size < Draft.MOST && !saving
+    val problem: Words? get() = if (problems.size > 1) Words.Joined(problems, "\n") else problems.firstOrNull()
+    val isFull: Boolean get() = takes.size >= Draft.MOST
+    val canTake: Boolean get() = !isFull && !saving
     val canSave: Boolean get() = takes.isNotEmpty() && name.isNotBlank() && !saving && reading == 0
 }
 
@@ -51,12 +52,12 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
     private var begun = 0
 
     /** Somebody tapped this face: begin with it. */
-    fun begin(seen: Seen, source: String = "") {
+    fun begin(seen: Seen) {
         if (refusedByGallery()) return
         tapped = seen
         val known = seen.match?.person?.let { id -> people().firstOrNull { it.id == id } }
         state.value = fresh().copy(name = known?.name.orEmpty(), mistaken = known)
-        take(seen, source)
+        take(seen)
     }
 
     /** Begin with nothing yet: pictures come from the phone's photos. */
@@ -67,7 +68,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
     /** So many photos are being looked at for the enrolment under way; gives its id, null when there is none. */
     fun expect(photos: Int): Int? {
         val now = state.value ?: return null
-        shown(now.copy(reading = now.reading + photos))
+        shown(now.copy(reading = now.reading + photos, problems = if (now.reading > 0) now.problems else emptyList()))
         return now.id
     }
 
@@ -78,60 +79,67 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
         return true
     }
 
-    /** One more picture, when it is good enough. */
-    fun take(seen: Seen, source: String = "", photo: String = hash(seen)) {
+    /**
+     * One more picture, when it is good enough and not among them yet.
+     *
+     * @param photo hash of its file; null when it is the camera's: then what was said before it is over.
+     */
+    fun take(seen: Seen, photo: String? = null) {
         val now = state.value ?: fresh()
         if (!now.canTake) return
-        val problem = seen.reasons.firstOrNull()
-        if (problem != null) {
-            state.value = now.copy(problem = Words.text(R.string.enrol_bad, seen.reasons.joinToString("; ")))
+        if (seen.reasons.isNotEmpty()) {
+            state.value = now.copy(problems = listOf(Words.text(R.string.enrol_bad, seen.reasons.joinToString("; "))))
             return
         }
-        val take = Take(Sample(seen.looked.embedding, photo, source), thumbnail(seen.looked.found.crop))
-        shown(now.copy(takes = now.takes + take, problem = stranger(now, take)))
+        val hash = photo ?: hash(seen)
+        if (now.takes.any { it.sample.photoSha256 == hash }) return
+        val take = Take(Sample(seen.looked.embedding, hash), thumbnail(seen.looked.found.crop))
+        val before = if (photo == null) emptyList() else now.problems
+        shown(now.copy(takes = now.takes + take, problems = before + listOfNotNull(stranger(now, take))))
     }
 
-    /** No face could be taken: say why. */
+    /** No face of the camera's could be taken: say why. */
     fun refuse(why: Words) {
         if (refusedByGallery()) return
-        state.value = (state.value ?: fresh()).copy(problem = why)
+        state.value = (state.value ?: fresh()).copy(problems = listOf(why))
+    }
+
+    /** A photo could not be taken: say why, beside what was said of the others. */
+    fun leaveOut(why: Words) {
+        val now = state.value ?: return
+        state.value = now.copy(problems = now.problems + why)
     }
 
     fun remove(number: Int) {
         val now = state.value ?: return
-        shown(now.copy(takes = now.takes.filterIndexed { at, _ -> at != number }, problem = null))
+        shown(now.copy(takes = now.takes.filterIndexed { at, _ -> at != number }, problems = emptyList()))
     }
 
     fun rename(name: String) {
         val now = state.value ?: return
-        if (name != now.name) shown(now.copy(name = name, choices = emptyList()))
+        if (name != now.name) shown(now.copy(name = name))
     }
 
-    /** Save all pictures; [person] says who is meant where several people have this name. */
-    fun save(person: Int? = null) {
+    /** Save all pictures. */
+    fun save() {
         val now = state.value ?: return
         val people = session()?.people
         if (!now.canSave || people == null) return
-        val namesakes = people.people().filter { it.name == now.name.trim() }
-        if (person == null && namesakes.size > 1) {
-            state.value = now.copy(choices = namesakes)
-            return
-        }
-        state.value = now.copy(saving = true, choices = emptyList(), problem = null)
-        work.run({ people.enroll(now.name, now.takes.map { it.sample }, person) }) { saved(it, now.id) }
+        state.value = now.copy(saving = true, problems = emptyList())
+        work.run({ people.enroll(now.name, now.takes.map { it.sample }) }) { saved(it, now.id) }
     }
 
     /** The tapped face is not who it was taken for: remember that. */
     fun notThem() {
-        val person = state.value?.mistaken ?: return
+        val asked = state.value ?: return
+        val person = asked.mistaken ?: return
         val seen = tapped ?: return
         val people = session()?.people ?: return
         val sample = Sample(seen.looked.embedding, hash(seen))
         work.run({ people.reject(person.id, sample) }) { outcome ->
-            when (outcome) {
-                is Outcome.Done -> end(Words.text(R.string.enrol_rejected, person.name))
-                is Outcome.Refused -> refuse(Words.of(outcome.error))
-            }
+            val isOver = state.value?.id != asked.id
+            val said = if (outcome is Outcome.Refused) Words.of(outcome.error) else Words.text(R.string.enrol_rejected, person.name)
+            if (isOver) notice.value = said else if (outcome is Outcome.Done) end(said) else refuse(said)
         }
     }
 
@@ -166,7 +174,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
                 val said = Words.plural(if (done.created) R.plurals.enrol_new else R.plurals.enrol_more, done.embeddings, done.name, done.added)
                 if (now != null) end(said) else notice.value = said
             }
-            is Outcome.Refused -> if (now != null) state.value = now.copy(saving = false, problem = Words.of(outcome.error)) else notice.value = Words.of(outcome.error)
+            is Outcome.Refused -> if (now != null) state.value = now.copy(saving = false, problems = listOf(Words.of(outcome.error))) else notice.value = Words.of(outcome.error)
         }
     }
 
@@ -189,7 +197,7 @@ class EnrolPresenter(private val work: Work, private val session: () -> Session?
             now.takes.isEmpty() -> Words.text(R.string.enrol_first)
             known.isNotEmpty() -> Words.plural(R.plurals.enrol_adds, known[0].embeddings, known[0].name)
             now.takes.size < Draft.GOOD -> Words.plural(R.plurals.enrol_few, now.takes.size)
-            now.takes.size >= Draft.MOST -> Words.text(R.string.enrol_full)
+            now.isFull -> Words.text(R.string.enrol_full)
             else -> Words.plural(R.plurals.enrol_enough, now.takes.size)
         }
     }

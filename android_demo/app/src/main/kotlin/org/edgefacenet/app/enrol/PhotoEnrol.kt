@@ -17,10 +17,12 @@ class PhotoEnrol(private val work: Work, private val pictures: Pictures, private
         enrol.begin()
         val chosen = addresses.take(Draft.MOST)
         val id = enrol.expect(chosen.size) ?: return
+        val more = addresses.size - chosen.size
+        if (more > 0) enrol.leaveOut(Words.plural(R.plurals.photos_left, more))
         for (address in chosen) work.run({ look(session, pictures.read(address)) }) { outcome ->
             if (enrol.arrived(id)) when (outcome) {
                 is Outcome.Done -> taken(outcome.value)
-                is Outcome.Refused -> enrol.refuse(Words.of(outcome.error))
+                is Outcome.Refused -> enrol.leaveOut(Words.of(outcome.error))
             }
         }
     }
@@ -29,11 +31,16 @@ class PhotoEnrol(private val work: Work, private val pictures: Pictures, private
         Photo(picture.name, picture.sha256, session.see(picture.image, turned = true, shrunk = picture.shrunk))
 
     private fun taken(photo: Photo) {
-        when (photo.seen.size) {
-            0 -> enrol.refuse(Words.text(R.string.photo_no_face, photo.name))
-            1 -> enrol.take(photo.seen[0], photo.name, photo.sha256)
-            else -> enrol.refuse(Words.plural(R.plurals.photo_several, photo.seen.size, photo.name))
-        }
+        val why = against(photo)
+        if (why == null) enrol.take(photo.seen[0], photo.sha256) else enrol.leaveOut(why)
+    }
+
+    private fun against(photo: Photo): Words? = when {
+        photo.seen.isEmpty() -> Words.text(R.string.photo_no_face, photo.name)
+        photo.seen.size > 1 -> Words.plural(R.plurals.photo_several, photo.seen.size, photo.name)
+        photo.seen[0].reasons.isNotEmpty() -> Words.text(R.string.photo_bad, photo.name, photo.seen[0].reasons.joinToString("; "))
+        enrol.state.value?.isFull == true -> Words.text(R.string.photo_full, photo.name)
+        else -> null
     }
 
     private class Photo(val name: String, val sha256: String, val seen: List<Seen>)

@@ -1,5 +1,6 @@
 package org.edgefacenet.app.parts
 
+import org.edgefacenet.core.Aligner
 import org.edgefacenet.core.Artifact
 import org.edgefacenet.core.EdgeFacenetException
 import org.edgefacenet.core.Embedder
@@ -8,12 +9,13 @@ import org.edgefacenet.core.FoundFace
 import org.edgefacenet.core.Graph
 import org.edgefacenet.core.GraphFactory
 import org.edgefacenet.core.GraphOptions
+import org.edgefacenet.core.ManifestException
 import org.edgefacenet.core.RgbImage
 
 /**
  * The three networks, open and proven on the self-test's faces.
  *
- * Safe to call from several threads, one after the other.
+ * Safe to call from several threads; they wait for each other's single calls of a network, not for whole pictures.
  *
  * @property cosines of the embedder's golden self-test.
  */
@@ -33,9 +35,8 @@ class Networks private constructor(
      *   stand upright, and are looked at in four parts beside the whole.
      * @param shrunk px of the picture as it was taken per px of [image].
      */
-    fun look(image: RgbImage, turned: Boolean, shrunk: Int = 1): List<Looked> = synchronized(this) {
+    fun look(image: RgbImage, turned: Boolean, shrunk: Int = 1): List<Looked> =
         FoundFace.of(finder, image, MOST, turned, shrunk, artifact.manifest.margin, if (turned) 2 else 1).map { Looked(it, embedder.embed(it.crop)) }
-    }
 
     override fun close(): Unit = graphs.forEach { it.close() }
 
@@ -49,9 +50,11 @@ class Networks private constructor(
         /**
          * Open the networks of [assets] and prove them.
          *
-         * @throws EdgeFacenetException the engine is not here or refuses a model, or a self-test fails.
+         * @throws EdgeFacenetException the embedder takes faces cut otherwise, the engine is not here or refuses a model, or a
+         *   self-test fails.
          */
         fun open(assets: Assets, factory: GraphFactory): Networks {
+            checkTemplate(assets.embedders[0])
             val graphs = ArrayList<Graph>()
             fun graph(model: java.nio.ByteBuffer) = factory.open(model, GraphOptions(THREADS)).also { graphs += it }
             try {
@@ -62,6 +65,13 @@ class Networks private constructor(
             } catch (error: EdgeFacenetException) {
                 graphs.forEach { it.close() }
                 throw error
+            }
+        }
+
+        private fun checkTemplate(artifact: Artifact) {
+            val template = artifact.manifest.template
+            if (template != Aligner.TEMPLATE_NAME) {
+                throw ManifestException("${artifact.name} takes faces cut to template $template; this app cuts to ${Aligner.TEMPLATE_NAME}. Build it with another model.")
             }
         }
     }

@@ -52,10 +52,30 @@ class Session(val networks: Networks, private val file: File, private val fpir: 
         return Seen(face, OpenSet.decide(face.embedding, templates, limit), limit)
     }
 
+    /** Galleries that were [setAside]; people stand in them whom nobody sees any more. */
+    @Volatile var aside: Int = 0
+        private set
+
     /** Rename a gallery that cannot be used and begin an empty one; the name of the old one's new place. */
     fun setAside(): String = GalleryStore.setAside(file).name.also { open() }
 
+    /** Delete everybody, in a gallery that cannot be used and in those that were [setAside], too. */
+    fun forgetEverybody() {
+        val store = people
+        if (store == null) GalleryStore.delete(listOf(file)) else store.forget(*store.people().map { it.id }.toIntArray())
+        try {
+            GalleryStore.delete(GalleryStore.aside(file))
+        } finally {
+            if (store == null) open() else count()
+        }
+    }
+
+    private fun count() {
+        aside = GalleryStore.aside(file).size
+    }
+
     private fun open() {
+        count()
         try {
             people = GalleryStore.open(file, Maker.of(networks.embedder))
             locked = null

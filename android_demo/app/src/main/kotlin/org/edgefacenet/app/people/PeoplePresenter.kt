@@ -18,8 +18,14 @@ sealed class Question {
     object SetAside : Question()
 }
 
-/** @property locked why there are no people to be shown. */
-data class PeopleState(val people: List<Person> = emptyList(), val locked: Locked? = null, val question: Question? = null)
+/**
+ * @property locked why there are no people to be shown.
+ * @property aside number of galleries that were set aside.
+ */
+data class PeopleState(val people: List<Person> = emptyList(), val locked: Locked? = null, val aside: Int = 0, val question: Question? = null) {
+    /** Whether the app keeps anything of anybody, shown or not. */
+    val holdsAnybody: Boolean get() = people.isNotEmpty() || locked != null || aside > 0
+}
 
 /** The list of people, and forgetting them. */
 class PeoplePresenter(private val work: Work, private val session: () -> Session?) {
@@ -29,7 +35,7 @@ class PeoplePresenter(private val work: Work, private val session: () -> Session
     /** Look again: the camera's screen may have enrolled somebody. */
     fun refresh() {
         val session = session() ?: return
-        state.value = state.value.copy(people = session.people?.people().orEmpty(), locked = session.locked)
+        state.value = state.value.copy(people = session.people?.people().orEmpty(), locked = session.locked, aside = session.aside)
     }
 
     fun askDelete(id: Int) {
@@ -37,7 +43,7 @@ class PeoplePresenter(private val work: Work, private val session: () -> Session
     }
 
     fun askDeleteAll() {
-        if (state.value.people.isNotEmpty()) ask(Question.DeleteAll(state.value.people.size))
+        if (state.value.holdsAnybody) ask(Question.DeleteAll(state.value.people.size))
     }
 
     fun askSetAside() {
@@ -51,9 +57,8 @@ class PeoplePresenter(private val work: Work, private val session: () -> Session
     fun confirm() {
         val question = state.value.question ?: return
         val session = session() ?: return
-        val ids = if (question is Question.Delete) listOf(question.person.id) else state.value.people.map { it.id }
         ask(null)
-        work.run({ if (question == Question.SetAside) session.setAside() else session.people?.forget(*ids.toIntArray()) }) { outcome ->
+        work.run({ act(session, question) }) { outcome ->
             notice.value = when (outcome) {
                 is Outcome.Done -> done(question, outcome.value)
                 is Outcome.Refused -> Words.of(outcome.error)
@@ -62,13 +67,19 @@ class PeoplePresenter(private val work: Work, private val session: () -> Session
         }
     }
 
+    private fun act(session: Session, question: Question): Any? = when (question) {
+        is Question.Delete -> session.people?.forget(question.person.id)
+        is Question.DeleteAll -> session.forgetEverybody()
+        is Question.SetAside -> session.setAside()
+    }
+
     private fun ask(question: Question?) {
         state.value = state.value.copy(question = question)
     }
 
     private fun done(question: Question, came: Any?): Words = when (question) {
         is Question.Delete -> Words.text(R.string.people_forgotten, question.person.name)
-        is Question.DeleteAll -> Words.plural(R.plurals.people_all_forgotten, question.people)
+        is Question.DeleteAll -> if (question.people > 0) Words.plural(R.plurals.people_all_forgotten, question.people) else Words.text(R.string.people_nothing_kept)
         is Question.SetAside -> Words.text(R.string.gallery_set_aside, came.toString())
     }
 }

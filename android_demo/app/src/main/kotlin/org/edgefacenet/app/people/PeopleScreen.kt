@@ -57,7 +57,7 @@ class PeopleScreen(parent: ViewGroup, private val presenter: PeoplePresenter, pr
         val count = if (none) Words.text(R.string.people_none) else Words.plural(R.plurals.people_count, state.people.size)
         view.part<TextView>(R.id.people_count).say(count.takeIf { state.locked == null })
         view.part<View>(R.id.people_add).shown = state.locked == null
-        view.part<View>(R.id.people_delete_all).shown = !none
+        view.part<View>(R.id.people_delete_all).shown = state.holdsAnybody
         rows.shown = !none
         if (listed != state.people) list(state.people)
         ask(state.question)
@@ -90,11 +90,17 @@ class PeopleScreen(parent: ViewGroup, private val presenter: PeoplePresenter, pr
         val builder = AlertDialog.Builder(view.context).setNegativeButton(R.string.cancel) { _, _ -> presenter.dismiss() }
         val yes = if (question == Question.SetAside) R.string.gallery_begin else R.string.delete
         builder.setTitle(title(question))
-            .setMessage(if (question == Question.SetAside) R.string.gallery_ask_why else R.string.people_ask_why)
+            .setMessage(why(question))
             .setPositiveButton(yes) { _, _ -> presenter.confirm() }
             .setOnCancelListener { presenter.dismiss() }
             .setOnDismissListener { asking = null }
         asking = builder.show()
+    }
+
+    private fun why(question: Question): Int = when (question) {
+        is Question.Delete -> R.string.people_ask_why
+        is Question.DeleteAll -> R.string.people_ask_all_why
+        is Question.SetAside -> R.string.gallery_ask_why
     }
 
     private fun title(question: Question): String = when (question) {

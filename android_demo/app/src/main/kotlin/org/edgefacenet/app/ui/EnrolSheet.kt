@@ -1,6 +1,5 @@
 package org.edgefacenet.app.ui
 
-import android.app.AlertDialog
 import android.text.Editable
 import android.text.TextWatcher
 import android.view.LayoutInflater
@@ -11,14 +10,12 @@ import android.widget.EditText
 import android.widget.ImageButton
 import android.widget.LinearLayout
 import android.widget.TextView
-import java.text.DateFormat
 import org.edgefacenet.app.R
 import org.edgefacenet.app.enrol.EnrolPresenter
 import org.edgefacenet.app.enrol.EnrolState
 import org.edgefacenet.app.enrol.Take
 import org.edgefacenet.app.parts.Words
 import org.edgefacenet.app.pictures.toBitmap
-import org.edgefacenet.core.Person
 
 /**
  * The form of an enrolment (`layout/sheet_enrol.xml`), on the camera's page and on that of the people, where it covers what is
@@ -42,7 +39,6 @@ class EnrolSheet(
     private val not: Button = view.part(R.id.enrol_not)
     private val save: Button = view.part(R.id.enrol_save)
     private var shown: List<Take> = emptyList()
-    private var choosing: AlertDialog? = null
 
     init {
         take.setText(takeText)
@@ -60,10 +56,7 @@ class EnrolSheet(
 
     fun start(): Unit = presenter.state.watch(this, ::show)
 
-    fun stop() {
-        presenter.state.leave(this)
-        choosing?.dismiss()
-    }
+    fun stop(): Unit = presenter.state.leave(this)
 
     private fun show(state: EnrolState?) {
         view.shown = state != null
@@ -79,11 +72,9 @@ class EnrolSheet(
         save.isEnabled = state.canSave
         name.isEnabled = !state.saving
         not.say(state.mistaken?.let { Words.text(R.string.enrol_not, it.name) })
-        if (state.choices.isNotEmpty() && choosing == null) choose(state.name, state.choices)
     }
 
     private fun close() {
-        choosing?.dismiss()
         name.clearFocus()
         val keyboard = view.context.getSystemService(android.view.inputmethod.InputMethodManager::class.java)
         keyboard?.hideSoftInputFromWindow(view.windowToken, 0)
@@ -99,16 +90,6 @@ class EnrolSheet(
             button.setOnClickListener { presenter.remove(number) }
             takes.addView(button)
         }
-    }
-
-    private fun choose(name: String, people: List<Person>) {
-        val lines = people.map { view.resources.say(Words.plural(R.plurals.enrol_choice, it.embeddings, it.id, Dates.day(it.enrolled, DateFormat.MEDIUM))) }
-        choosing = AlertDialog.Builder(view.context)
-            .setTitle(view.resources.getString(R.string.enrol_which, name))
-            .setItems(lines.toTypedArray()) { _, which -> presenter.save(people[which].id) }
-            .setNegativeButton(R.string.cancel, null)
-            .setOnDismissListener { choosing = null }
-            .show()
     }
 }
 

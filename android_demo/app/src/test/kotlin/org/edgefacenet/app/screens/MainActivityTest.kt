@@ -1,16 +1,21 @@
 package org.edgefacenet.app.screens
 
 import android.Manifest
+import android.app.Activity
 import android.app.AlertDialog
+import android.content.Intent
 import android.net.Uri
 import android.provider.Settings
 import android.view.View
 import android.view.ViewGroup
 import android.widget.ImageButton
 import android.widget.TextView
+import java.io.ByteArrayOutputStream
+import java.io.File
 import org.edgefacenet.app.ApkAssets
 import org.edgefacenet.app.Lab
 import org.edgefacenet.app.R
+import org.edgefacenet.app.RecordProvider
 import org.edgefacenet.app.Tab
 import org.edgefacenet.app.compare.Slot
 import org.edgefacenet.app.parts.Assets
@@ -152,6 +157,34 @@ class MainActivityTest : ScreenTest() {
         click(R.id.locked_begin)
         yes()
         assertFalse(view<View>(R.id.people_locked).isShown)
+        click(R.id.people_delete_all) // nobody is listed, and Alex is still in the file that was set aside
+        assertEquals(activity.getString(R.string.people_ask_all_why), shadowOf(ShadowAlertDialog.getLatestDialog() as AlertDialog).message)
+        yes()
+        assertEquals(activity.getString(R.string.people_nothing_kept), ShadowToast.getTextOfLatestToast())
+        assertFalse(view<View>(R.id.people_delete_all).isShown)
+        assertEquals(emptyList<String>(), app.filesDir.list()!!.filter { "gallery" in it })
+    }
+
+    // records
+
+    @Test
+    fun `the record that was offered is saved, not one that came later`() {
+        val offered = File(RecordProvider.folder(app).apply { mkdirs() }, "edge-facenet-bench-20260102-000000-m.json").apply { writeText("[1]") }
+        start()
+        open(Tab.BENCH)
+        click(R.id.bench_save)
+        val asked = shadowOf(activity).nextStartedActivityForResult
+        assertEquals(offered.name, asked.intent.getStringExtra(Intent.EXTRA_TITLE))
+        File(offered.parentFile, "edge-facenet-bench-20260103-000000-m.json").writeText("[2]")
+        val written = ByteArrayOutputStream()
+        val place = Uri.parse("content://documents/record")
+        shadowOf(app.contentResolver).registerOutputStreamSupplier(place) { written }
+        shadowOf(activity).receiveResult(asked.intent, Activity.RESULT_OK, Intent().setData(place))
+        idle()
+        assertEquals("[1]", written.toString())
+        assertEquals(activity.getString(R.string.bench_saved), ShadowToast.getTextOfLatestToast())
+        die()
+        assertEquals("also when the process died meanwhile", offered, activity.desk.offered)
     }
 
     @Test
