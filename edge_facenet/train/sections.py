@@ -217,7 +217,8 @@ class DevicesConfig:
 
     def __post_init__(self) -> None:
         check(self, "devices", local="[0, inf)", processes="[1, inf)", patience="[1, inf)")
-        check(self, "devices", process=f"[0, {self.processes})")
+        if not 0 <= self.process < self.processes:
+            raise ValueError(f"devices.process must be in 0..processes-1, found {self.process} of {self.processes}.")
         if self.processes > 1 and ":" not in self.coordinator:
             raise ValueError(
                 f'devices.coordinator must be HOST:PORT with several processes, found "{self.coordinator}".'

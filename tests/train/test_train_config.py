@@ -61,7 +61,7 @@ def test_set_reaches_nested_keys_and_keeps_types() -> None:
         ("jitter.rotation=-5", "rotation must be in [0, 180]"),
         ("jitter.zoom=1000", "zoom must be in [0, 2]"),
         ("backbone.width=0", "backbone.width must be above 0"),
-        ("devices.process=1", "devices.process must be in [0, 1)"),
+        ("devices.process=1", "devices.process must be in 0..processes-1"),
         ("l2=NaN", "a number"),
     ],
 )
