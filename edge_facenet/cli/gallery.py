@@ -129,9 +129,8 @@ def reject(
     tools = gallery_faces.open_tools(model)
     store = _open(gallery, key_file, tools)
     person = store.find(who)
-    sample = tools.sample(
-        photo, face, keep_crop=person.crops > 0
-    )  # as this person's other faces: a change of model needs it
+    # its crop is kept where the person's others are: a change of model needs it
+    sample = tools.sample(photo, face, keep_crop=person.crops > 0)
     typer.echo(text.rejected(store.reject(person.id, sample), as_json=as_json))
 
 

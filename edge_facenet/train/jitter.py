@@ -13,9 +13,7 @@ import numpy as np
 
 from ..pixels import Pixels
 from ..schema import doc
-
-_MOST = {"rotation": 180, "zoom": 2, "shift": 1, "contrast": 4, "brightness": 255, "side_light_levels": 255}
-"""Further nothing of the face is left."""
+from .sections import check
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,9 @@ class JitterConfig:
         for name in ("flip", "side_light", "blur", "cutout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, found {getattr(self, name):g}.")
-        for name, most in _MOST.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be in [0, {most:g}], found {getattr(self, name):g}.")
+        # further nothing of the face is left
+        check(self, "jitter", rotation="[0, 180]", zoom="[0, 2]", shift="[0, 1]", contrast="[0, 4]")
+        check(self, "jitter", brightness="[0, 255]", side_light_levels="[0, 255]")
         if not 0 < self.cutout_side[0] <= self.cutout_side[1] <= 1:
             raise ValueError(f"cutout_side must rise within 0..1, found {self.cutout_side}.")
 
