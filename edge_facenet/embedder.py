@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from importlib import import_module
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from . import selftest
 from .engines import Array, Engine, TensorSpec, open_engine
-from .errors import InputError, ManifestError, SelfTestFailed, UnusableEmbedding
+from .errors import InputError, ManifestError, SelfTestFailed, SetupError, UnusableEmbedding
 from .manifest import Manifest, fingerprint, open_artifact
 from .pixels import Pixels, resize
 from .selftest import faces_sha256, selftest_faces
@@ -190,14 +191,21 @@ def _output_shapes(manifest: Manifest, engine: Engine) -> list[tuple[int, ...]]:
 def _locate(name: str | Path) -> Path:
     path = Path(name)
     if path.is_dir():
-        return _only_manifest(path)
+        found = _manifests(path)
+        if not found and str(name) == path.name:  # a folder of photos that is called like a released model
+            with contextlib.suppress(ManifestError):
+                return _released(str(name))
+        return _only(found, path)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
     return _released(str(name))
 
 
-def _only_manifest(folder: Path) -> Path:
-    found = sorted(path for path in folder.glob("*.json") if _looks_like_manifest(path))
+def _manifests(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.json") if _looks_like_manifest(path))
+
+
+def _only(found: list[Path], folder: Path) -> Path:
     if len(found) != 1:
         listed = ", ".join(path.name for path in found) or "none"
         raise ManifestError(f"Folder {folder} must hold exactly one manifest, found {listed}. Give the one you mean.")
@@ -217,7 +225,7 @@ def _released(name: str) -> Path:
     try:
         models = import_module("edge_facenet_models")
     except ImportError as error:
-        raise ManifestError(
+        raise SetupError(
             f"There is no file {name}, and the released models are not installed. Type: pip install edge-facenet-models"
         ) from error
     try:

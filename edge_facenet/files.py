@@ -33,9 +33,11 @@ def canonical_json(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """A binary stream beside `path` that becomes `path` when the block ends without an error.
 
+    Args:
+        private: where `path` is new, only its owner may read it; the rights of one that is there stay.
     Raises:
         OutputError: the folder cannot be made or written to, or the disk is full; `path` is as it was. An OSError about
             another file, raised inside the block, passes as it is.
@@ -45,7 +47,9 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     try:
         with _reported(path):
             target.parent.mkdir(parents=True, exist_ok=True)
-            stream = temporary.open("xb")  # in the target's folder: a rename does not cross file systems
+            # in the target's folder: a rename does not cross file systems
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+            stream = os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb")
         with stream, _reported(path):
             with contextlib.suppress(FileNotFoundError):
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))  # a private file stays private
@@ -74,9 +78,9 @@ def _reported(path: Path) -> Iterator[None]:
         raise OutputError(f"Cannot write {path}: {reason}. What was there before is untouched.") from error
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step."""
-    with atomic_writer(path) as stream:
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Replace `path` by `content` in one step; `private` as in `atomic_writer`."""
+    with atomic_writer(path, private=private) as stream:
         stream.write(content)
 
 

@@ -7,6 +7,7 @@ A lone file embeds; it does not decide.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -174,8 +175,7 @@ def read(path: Path) -> Manifest:
         text = path.read_bytes()
     except (OSError, ValueError) as error:
         raise ManifestError(f"Cannot read manifest {path!s}: {getattr(error, 'strerror', None) or error}.") from error
-    value = _parsed(text, f"manifest {path}")
-    manifest = from_json(Manifest, value, f"manifest {path.name}", ManifestError)
+    manifest = from_json(Manifest, _parsed(text, f"manifest {path}"), f"manifest {path.name}", ManifestError)
     if Path(manifest.file).name != manifest.file:
         raise ManifestError(
             f"manifest {path.name}.file: must be a name in the manifest's own folder, found {manifest.file!r}."
@@ -233,15 +233,26 @@ def write(folder: Path, name: str, graph: bytes, manifest: Manifest) -> Path:
     model = seal(graph, facts)
     digest = files.sha256(model)
     target = folder / f"{name}.json"
-    previous = _previous_model(target)
+    previous = named(folder).get(target.name)
+    if previous is None and target.exists():
+        raise OutputError(f"{target} exists and is not a manifest of this project. Move it away first.")
     complete = dataclasses.replace(
         manifest, file=f"{name}-{digest[:8]}{suffix}", sha256=digest, fingerprint=fingerprint(model, manifest)
     )
     files.write_bytes(folder / complete.file, model)
     files.write_json(target, to_json(complete))
-    if previous is not None and previous.name != complete.file and previous.name.startswith(f"{name}-"):
-        previous.unlink(missing_ok=True)
+    if previous and previous.startswith(f"{name}-") and previous not in named(folder).values():
+        (folder / previous).unlink(missing_ok=True)
     return target
+
+
+def named(folder: Path) -> dict[str, str]:
+    """The model file that each readable manifest of a folder names, by the manifest's own name."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(ManifestError):
+            found[path.name] = read(path).file
+    return found
 
 
 def seal(graph: bytes, facts: Facts) -> bytes:
@@ -326,17 +337,6 @@ def _lone(path: Path, model: bytes) -> Manifest:
     values = {f.name: getattr(facts, f.name) for f in dataclasses.fields(Facts)}
     lone = Manifest(file=path.name, sha256=files.sha256(model), **values)
     return dataclasses.replace(lone, fingerprint=fingerprint(model, lone))
-
-
-def _previous_model(target: Path) -> Path | None:
-    if not target.exists():
-        return None
-    try:
-        return target.parent / read(target).file
-    except ManifestError as error:
-        raise OutputError(
-            f"{target} exists and is not a manifest of this project ({error}). Move it away first."
-        ) from error
 
 
 def schema_documents() -> dict[str, Any]:

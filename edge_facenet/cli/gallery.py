@@ -70,7 +70,8 @@ def forget(
 ) -> None:
     """Forget people: names, embeddings and kept pictures leave the file and its side files.
 
-    One person is forgotten at once. Several are only listed, until you give --yes.
+    One person is forgotten at once. Several are only listed, until you give --yes. Faces of theirs that were marked as "not
+    this person" stay in the records of those they were marked for, which are named: gallery reject WHO --undo.
 
     Example: edge-facenet gallery forget Anna; edge-facenet gallery forget --id 3 --id 7 --yes; edge-facenet gallery
     forget -- -rf

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_facenet import files
 from edge_facenet.embedder import Embedder, load
-from edge_facenet.errors import InputError, NoFaceFound, PhotoError
+from edge_facenet.errors import InputError, NoFaceFound
 from edge_facenet.gallery import Maker, Sample
 from edge_facenet.photos.align import TEMPLATE_SIDE
 from edge_facenet.photos.aligner import LIMITS, aligner_fingerprint, open_aligner
-from edge_facenet.photos.decode import decode
+from edge_facenet.photos.shots import open_shot
 from edge_facenet.pixels import Pixels
 from edge_facenet.recognise import box_text, check_template
 
@@ -38,15 +37,8 @@ class Tools:
         Raises:
             PhotoError: unreadable. NoFaceFound: no face. InputError: several faces and none chosen, or no such face.
         """
-        try:
-            content = photo.read_bytes()
-        except OSError as error:
-            raise PhotoError(f"Cannot read photo {photo}: {error.strerror or error}.") from error
-        try:
-            picture = decode(content, LIMITS)
-        except PhotoError as error:
-            raise PhotoError(f"{photo}: {error}") from error
-        found = open_aligner().faces(picture, self.embedder.manifest.margin)
+        shot = open_shot(photo, LIMITS)
+        found = open_aligner().faces(shot.photo, self.embedder.manifest.margin)
         if not found:
             raise NoFaceFound(f"{photo} shows no face that could be found. Give a photo with a clear, frontal face.")
         if face is None and len(found) > 1:
@@ -58,9 +50,7 @@ class Tools:
         if not 1 <= number <= len(found):
             raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 1.")
         crop = found[number - 1].crop
-        return Sample(
-            self.embedder.embed(crop[None])[0], files.sha256(content), str(photo), crop if keep_crop else None
-        )
+        return Sample(self.embedder.embed(crop[None])[0], shot.sha256, shot.source, crop if keep_crop else None)
 
 
 def open_tools(model: str) -> Tools:

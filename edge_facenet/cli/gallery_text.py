@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_facenet.errors import GalleryDamaged
 from edge_facenet.gallery import Face, Gallery, Person, Rejected
 from edge_facenet.gallery.check import Checkup
 from edge_facenet.gallery.migrate import Migrated
@@ -55,13 +56,34 @@ def forgotten(gallery: Gallery, count: int) -> str:
     if not count:
         return f"The gallery is empty ({gallery.path}): nobody was forgotten."
     text = f"{_plural(count, 'person', 'people')} forgotten; {len(gallery)} left in {gallery.path}."
-    return f"{text}\n{LINGERING}" if gallery.lingering else text
+    return "\n".join([text, *_turned_down(gallery), *([LINGERING] if gallery.lingering else [])])
+
+
+def _turned_down(gallery: Gallery) -> list[str]:
+    """Whose records hold faces of others: nothing says of whom, so forgetting that person leaves them."""
+    keepers = _keepers(gallery)
+    if not keepers:
+        return []
+    listed = ", ".join(f"{one.name} (id {one.id}): {one.rejected}" for one in keepers[:5])
+    more = f" and {len(keepers) - 5} more" if len(keepers) > 5 else ""
+    return [
+        f'Faces marked as "not this person" stay: {listed}{more}. If one may be of somebody you forgot, take that person\'s '
+        "marks back: edge-facenet gallery reject ID --undo."
+    ]
+
+
+def _keepers(gallery: Gallery) -> list[Person]:
+    try:
+        return [person for person in gallery.people() if person.rejected]
+    except GalleryDamaged:  # a name that was altered: what was asked for is done all the same
+        return []
 
 
 def forgotten_json(gallery: Gallery, wanted: Iterable[int], *, dry: bool) -> str:
     """The same as one object."""
     values = {"gallery": str(gallery.path), "ids": sorted(wanted), "dry_run": dry}
-    return _json({**values, "left": len(gallery), "lingering": gallery.lingering})
+    marks = {str(person.id): person.rejected for person in _keepers(gallery)}
+    return _json({**values, "rejected_left": marks, "left": len(gallery), "lingering": gallery.lingering})
 
 
 def dry(gallery: Gallery, wanted: Collection[int]) -> str:

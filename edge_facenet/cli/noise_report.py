@@ -103,7 +103,7 @@ def write(report: Report, cropset: CropSet, out: Path, shown: int) -> tuple[str,
     files.write_bytes(out / "noise.csv", csv_bytes([list(to_json(report.rows[0])), *rows]))
     names = [[n.a, n.b, str(n.likeness)] for n in report.two_names]
     files.write_bytes(out / "two-names.csv", csv_bytes([["a", "b", "likeness"], *names]))
-    files.write_bytes(out / "noise.html", _page(report, cropset, shown))
+    files.write_bytes(out / "noise.html", _page(report, cropset, shown), private=True)
     return tuple(str(out / name) for name in ("noise.csv", "two-names.csv", "noise.html"))
 
 

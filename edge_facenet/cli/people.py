@@ -38,6 +38,9 @@ CameraSize = Annotated[str, typer.Option("--size", metavar="WxH", help="Picture 
 Rotate = Annotated[int, typer.Option(help="Turn frames by 0, 90, 180 or 270 degrees clockwise.")]
 
 
+UNKNOWN = "unknown"
+
+
 class Out:
     """Standard output, also while a progress bar has its hands on `sys.stdout`."""
 
@@ -139,14 +142,14 @@ class Names:
         return cls(frozenset(name for name, count in counts.items() if count > 1))
 
     def call(self, name: str, person: int) -> str:
-        """The name, with the id where it is needed."""
-        return f"{name} (#{person})" if name in self.repeated else name
+        """The name, with the id where it is needed: to tell two people apart, or somebody called so from a stranger."""
+        return f"{name} (#{person})" if name in self.repeated or name == UNKNOWN else name
 
     def who(self, face: Seen) -> str:
         """Who a face is, in short: "Anna", "Anna or Eva", "unknown"."""
         if face.name is not None and face.person is not None:
             return self.call(face.name, face.person)
-        return " or ".join(self.call(one.name, one.person) for one in face.ambiguous) or "unknown"
+        return " or ".join(self.call(one.name, one.person) for one in face.ambiguous) or UNKNOWN
 
 
 def face_text(number: int, face: Seen, names: Names, *, why: bool) -> str:

@@ -57,7 +57,7 @@ def worst_pairs(path: Path, cropset: CropSet, chosen: Selection, measured: Measu
     for title, places in (("One person, least alike", genuine), ("Two people, most alike", impostor)):
         rows = "".join(_pair(cropset, chosen, measured, int(k)) for k in places)
         parts.append(f"<h2>{title}</h2><div class='wide large'><table>{rows}</table></div>")
-    files.write_bytes(path, page("Worst pairs", "".join(parts)))
+    files.write_bytes(path, page("Worst pairs", "".join(parts)), private=True)
 
 
 def _pair(cropset: CropSet, chosen: Selection, measured: Measured, place: int) -> str:

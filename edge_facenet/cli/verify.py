@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import GateError
+from ..errors import EdgeFacenetError, GateError
 
 
 class Part(StrEnum):
@@ -105,16 +105,22 @@ def command(
         tuple(transfer or ()),
         thresholds,
         worst,
+        plots,
         per_person,
+        tuple(far or FARS),
         seed,
     )
     cropset = CropSet.open(crops)
     parts = None if split is None else read_split(split)
     chosen = choose(cropset, Choice(pairs, allow_missing, parts, part.value, per_person), seed)
     network = embedders.load(artifact, engine=engine, threads=threads, self_test=False)  # its failure becomes a reason
-    request = verifying.Request(fars=tuple(far or FARS), folds=folds, seed=seed, trained_on=parts, plots=plots)
+    request = verifying.Request(fars=extras.fars, folds=folds, seed=seed, trained_on=parts)
     measured = verifying.measure(network, cropset, chosen, request)
-    report, carried = verify_extras.extend(network, cropset, chosen, measured, extras)
+    try:
+        report, carried = verify_extras.extend(network, cropset, chosen, measured, extras)
+    except EdgeFacenetError:  # what was measured is not lost with what was asked for besides
+        typer.echo(verify_text.as_json(measured.report) if json else verify_text.as_text(measured.report, None))
+        raise
     typer.echo(verify_text.as_json(report) if json else verify_text.as_text(report, carried))
     if not report.verification.valid:
         raise typer.Exit(GateError.exit_code)

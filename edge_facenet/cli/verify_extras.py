@@ -18,7 +18,6 @@ from ..manifest import Thresholds
 from ..photos.cropset import CropSet
 from ..schema import to_json
 from ..verification import (
-    FARS,
     Drawn,
     Identification,
     Pairs,
@@ -35,7 +34,7 @@ from ..verification import (
 from .pictures import worst_pairs
 from .progress import bar
 from .verify_select import Selection, select_people
-from .verifying import Elsewhere, Measured, Report, batches, check_template, embed_all, embed_crops
+from .verifying import Elsewhere, Measured, Report, batches, check_template, draw, embed_all, embed_crops
 
 PROBE_PAIRS = 100_000  # pairs of each kind: resampling people costs 8 kinds x 1,000 x this
 
@@ -49,7 +48,9 @@ class Extras:
     transfer: tuple[Path, ...]
     thresholds: Path | None  # file to write thresholds derived here into
     worst: Path | None  # page of the pairs the network is most wrong about
+    plots: Path | None  # folder for pictures
     per_person: int | None
+    fars: tuple[float, ...]  # of the thresholds
     seed: int
 
 
@@ -63,7 +64,9 @@ def extend(
     if extras.probes:
         report = dataclasses.replace(report, probes=hard_probes(network, cropset, chosen, measured, extras.seed))
     if extras.thresholds is not None or (extras.transfer and network.manifest.thresholds is None):
-        carried = thresholds_here(cropset, chosen, measured, extras.seed)
+        carried = thresholds_here(cropset, chosen, measured, extras)
+    if extras.plots is not None:
+        report = dataclasses.replace(report, plots=draw(extras.plots, network, measured))
     if extras.thresholds is not None and carried is not None:
         write_thresholds(extras.thresholds, carried)
         report = dataclasses.replace(report, plots=(*report.plots, str(extras.thresholds)))
@@ -106,7 +109,7 @@ def hard_probes(network: Embedder, cropset: CropSet, chosen: Selection, measured
         return probes.judge(dict(scores), pairs, seed, on_progress, measured.report.verification.folds)
 
 
-def thresholds_here(cropset: CropSet, chosen: Selection, measured: Measured, seed: int) -> Thresholds:
+def thresholds_here(cropset: CropSet, chosen: Selection, measured: Measured, extras: Extras) -> Thresholds:
     """Thresholds of a network that has none, from these pairs.
 
     Raises:
@@ -118,7 +121,7 @@ def thresholds_here(cropset: CropSet, chosen: Selection, measured: Measured, see
     if measured.report.warnings:
         raise ThresholdError(f"No thresholds can be derived here: {measured.report.warnings[0]}")
     source = f"{chosen.described} of {cropset.path.name}, sha256 {cropset.sha256[:16]}"
-    return derive(measured.scores, measured.pairs, source, FARS, seed)
+    return derive(measured.scores, measured.pairs, source, extras.fars, extras.seed)
 
 
 def write_thresholds(path: Path, thresholds: Thresholds) -> None:

@@ -58,7 +58,6 @@ class Request:
     folds: int | None  # None = FOLDS, fewer when there are fewer pairs
     seed: int
     trained_on: Split | None
-    plots: Path | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Report:
     counts: PairCounts = doc("faults of the pair list")
     duplicates: Duplicates | None = doc("pictures that occur twice; absent when there are too many to compare")
     notes: tuple[str, ...] = doc("what a reader should know")
-    plots: tuple[str, ...] = doc("files written")
+    plots: tuple[str, ...] = doc("files written", ())
     open_set: Identification | None = doc("open-set identification, when asked for", None)
     probes: ProbeTable | None = doc("the same pairs made hard, when asked for", None)
     elsewhere: tuple[Elsewhere, ...] = doc("thresholds on other sources, when asked for", ())
@@ -142,7 +141,6 @@ def measure(network: Embedder, cropset: CropSet, chosen: Selection, request: Req
         counts=counts,
         duplicates=looks.duplicates,
         notes=(*chosen.notes, *notes, *counts.notes(), *looks.notes(), *_cautions(network, request)),
-        plots=() if request.plots is None else _draw(request.plots, network, scores, pairs, result),
     )
     return Measured(report, embeddings, scores, pairs)
 
@@ -326,13 +324,13 @@ def _cautions(network: Embedder, request: Request) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _draw(
-    folder: Path, network: Embedder, scores: NDArray[np.float64], pairs: Pairs, result: Verification
-) -> tuple[str, ...]:
+def draw(folder: Path, network: Embedder, measured: Measured) -> tuple[str, ...]:
+    """ROC and scores as pictures; their paths."""
     from ..verification import plots
 
-    own = network.manifest.thresholds
-    points = [(p.far, p.threshold) for p in result.val] if own is None else [(p.far, p.cosine) for p in own.at]
+    scores, pairs, own = measured.scores, measured.pairs, network.manifest.thresholds
+    val = measured.report.verification.val
+    points = [(p.far, p.threshold) for p in val] if own is None else [(p.far, p.cosine) for p in own.at]
     lines = {f"FAR {far:g}": cosine for far, cosine in points if cosine is not None}
     curve = {network.manifest.name or network.manifest.file: sweep(finite(scores), pairs.same)}
     written = (

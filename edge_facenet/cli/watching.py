@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .people import Names
+from .people import UNKNOWN, Names
 
 if TYPE_CHECKING:
     from edge_facenet.recognise import Seen
@@ -15,7 +15,6 @@ LINGER_S = 1.0
 """Somebody who was not seen for so long has gone: a blink or a turn of the head is no leaving."""
 STRANGER_LOOKS = 2
 """An unknown face is reported when it was there in so many frames one after another: one bad frame makes no stranger."""
-UNKNOWN = "unknown"
 
 
 @dataclass

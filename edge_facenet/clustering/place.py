@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -157,7 +158,9 @@ def _stage(real: Path) -> Iterator[Path]:
     """A folder beside OUT, held against a second run; gone at the end unless it became OUT."""
     stage = _beside(real, "new")
     real.parent.mkdir(parents=True, exist_ok=True)
-    stage.mkdir(exist_ok=True)
+    stage.mkdir(mode=0o700, exist_ok=True)  # faces and names: the owner's alone, until the owner says otherwise
+    if real.is_dir():
+        stage.chmod(stat.S_IMODE(real.stat().st_mode))
     handle = _lock(stage)
     try:
         for left in stage.iterdir():  # of a run that was killed

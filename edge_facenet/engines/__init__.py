@@ -53,7 +53,10 @@ def open_engine(model: bytes | Path, engine: str | None = None, threads: int = 1
         raise ConfigError(f"An engine takes at least 1 thread, found {threads}.")
     if is_tflite(content) == (name == "onnxruntime"):
         found = "a TFLite" if is_tflite(content) else "no TFLite"
-        raise LaneUnavailable(f"Engine {name} does not run this file: it is {found} model.")
+        other = "litert" if is_tflite(content) else "onnxruntime"
+        raise LaneUnavailable(
+            f"Engine {name} does not run this file: it is {found} model. Take engine {other}, or the model's other file."
+        )
     opened: Engine = cls(content, threads)
     return opened
 

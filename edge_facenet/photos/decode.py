@@ -23,6 +23,7 @@ from .sniff import HEAD_BYTES, has_ppm_header, sniff
 
 Pixels = npt.NDArray[np.uint8]
 _ORIENTATION = 0x0112
+_PHOTOMETRIC = 262
 _PPM_BYTES = 1 << 16
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # Pillow reports oddities of a file through its logger; without this, Python prints them.
@@ -191,6 +192,8 @@ def _rgb(picture: Any) -> Pixels:
 
 def _sixteen_bit(picture: Any) -> Pixels:
     values = np.asarray(picture)
+    if getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # TIFF, white is zero: Pillow inverts 8 bits, not 16
+        values = 65535 - values
     if values.min() < 0 or values.max() > 65535:
         raise PhotoError("The picture has 32-bit pixels, which are not read. Convert it to 8 or 16 bits.")
     grey = (values >> 8).astype(np.uint8)  # the upper byte: 257 x the 8-bit value gives that value back

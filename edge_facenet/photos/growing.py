@@ -81,7 +81,7 @@ class CropSetWriter:
         self._synced = time.monotonic()
         try:
             with as_output_error(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # faces: the owner's alone
                 self._lock = lock(self.folder)
                 finish_move(self.folder)
                 check_same(self.folder, self.recipe.layout, self.recipe.settings)

@@ -74,10 +74,10 @@ def as_source(path: str) -> str:
 
 
 def several(images: Image | Iterable[Image]) -> Iterable[Image]:
-    """One photo, or many, as many."""
-    if isinstance(images, str | Path | bytes):
+    """One photo, or many, as many. What is neither counts as one, so that opening it says what is wrong."""
+    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
         return [images]
-    if isinstance(images, np.ndarray) and images.ndim == 3:
+    if isinstance(images, np.ndarray) and images.ndim != 4:
         return [images]
     return images
 

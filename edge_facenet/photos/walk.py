@@ -45,6 +45,8 @@ class Listing:
     refused: tuple[Rejection, ...]
     """Broken links, pipes, folders that cannot be read."""
     notes: tuple[str, ...]
+    again: tuple[str, ...] = ()
+    """Second names of files and folders that are taken under another one."""
 
 
 def walk(roots: Sequence[Path], leave_out: Path | None = None) -> Listing:
@@ -65,7 +67,8 @@ def walk(roots: Sequence[Path], leave_out: Path | None = None) -> Listing:
     walker.follow_links()
     entries = sorted(walker.entries, key=lambda e: encode(e.name))
     notes = [*walker.notes(), *_collisions(e.name for e in entries)]
-    return Listing(tuple(entries), tuple(sorted(walker.refused, key=lambda r: encode(r.photo))), tuple(notes))
+    refused = sorted(walker.refused, key=lambda r: encode(r.photo))
+    return Listing(tuple(entries), tuple(refused), tuple(notes), tuple(sorted(walker.again, key=encode)))
 
 
 @dataclass

@@ -60,17 +60,20 @@ class Restored:
     step: int
     config: dict[str, Any]
     split: Split
+    crops: str  # sha256 of the crop set trained on
 
 
-def load_embedder(run: Path) -> Restored:
+def load_embedder(run: Path, on_message: Callable[[str], None] | None = None) -> Restored:
     """The network of a run's newest complete checkpoint, with averaged weights when it has some.
 
+    Args:
+        on_message: told of damaged checkpoints that are passed over.
     Raises:
         InputError: no run, or no complete checkpoint in it.
     """
     if not (run / "config.json").is_file():
         raise InputError(f"{run} is not a training run: it has no config.json. Give the folder that `train` wrote.")
-    saved = newest(run)
+    saved = newest(run, on_message)
     if saved is None:
         raise InputError(f"{run} holds no complete checkpoint. Let `edge-facenet train` reach its first one.")
     settings = config.read(run / "config.json")
@@ -78,7 +81,7 @@ def load_embedder(run: Path) -> Restored:
     model = plain_network(settings)
     model.load_weights(averaged if averaged.exists() else saved.path / WEIGHTS)
     split = read_split(run / "split.json")
-    return Restored(model, net.name, net.size, net.width, saved.state.step, to_json(settings), split)
+    return Restored(model, net.name, net.size, net.width, saved.state.step, to_json(settings), split, saved.state.crops)
 
 
 def plain_network(settings: TrainConfig) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import files
-from ..errors import GateError, InputError
+from ..errors import GateError, InputError, SetupError
 from ..schema import doc, from_json, to_json
 from . import checkpoint
 from .sections import BackboneConfig
@@ -112,9 +112,11 @@ def _bare(source: str) -> bool:
 def _released(name: str) -> Path:
     try:
         models = import_module("edge_facenet_models")
-        return Path(models.weights(name))
-    except (ImportError, LookupError) as error:
-        raise InputError(
-            f"There is no run {name}, and no released network of that name ({error}). "
-            "Give a run's folder, or type: pip install edge-facenet-models"
+    except ImportError as error:
+        raise SetupError(
+            f"There is no run {name}, and the released models are not installed. Type: pip install edge-facenet-models"
         ) from error
+    try:
+        return Path(models.weights(name))
+    except LookupError as error:
+        raise InputError(f"There is no run {name}. {error.args[0]} Give a run's folder, or one of these.") from error

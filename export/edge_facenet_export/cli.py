@@ -41,6 +41,13 @@ def export(
     data: Annotated[
         list[str] | None, typer.Option(help="Training data and its terms, for the manifest; may be repeated.")
     ] = None,
+    other_crops: Annotated[
+        bool,
+        typer.Option(
+            "--other-crops",
+            help="Go on with a crop set that is not the one trained on: prepared again, of the same people.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Turn a training's newest checkpoint into files for phones and small computers, each proven before it is written.
@@ -59,9 +66,9 @@ def export(
 
     limits = Budget(tables.amount(budget_muladds), tables.amount(budget_bytes))
     options = pipeline.Options(recipes.chosen(recipe or (), format, tune), name, limits, calibration_faces, proof_faces)
-    options = replace(options, data=tuple(data or ()), licence=licence or options.licence)
+    options = replace(options, data=tuple(data or ()), licence=licence or options.licence, other_crops=other_crops)
     with bar("Exporting") as on_progress:
-        written = pipeline.export(run, crops, out, options, on_progress)
+        written = pipeline.export(run, crops, out, options, on_progress, lambda text: typer.echo(text, err=True))
     typer.echo(jsonlib.dumps(tables.artifacts_json(written), indent=2) if json else tables.artifacts_text(written))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from edge_facenet import __version__
+from edge_facenet.errors import InputError
 from edge_facenet.manifest import Manifest, Provenance
 from edge_facenet.photos.cropset import CropSet
 from edge_facenet.pixels import PixelSpec
+from edge_facenet.schema import from_json
 from edge_facenet.train.checkpoint import Restored
+from edge_facenet.train.soup import SOUP, Soup
 
 from .recipes import Recipe
 from .source import Source
@@ -69,10 +73,36 @@ def pixels(recipe: Recipe, size: int) -> PixelSpec:
     return PixelSpec(size, layout="NHWC" if recipe.format == "tflite" else "NCHW")
 
 
-def describe(restored: Restored, crops: CropSet, name: str, licence: str, data: tuple[str, ...] = ()) -> Description:
-    """From a checkpoint and its crop set; `data` says more about the training data, its terms above all."""
+def soup_of(run: Path) -> Soup | None:
+    """What a run that is the mean of others was made of.
+
+    Raises:
+        InputError: its `soup.json` is damaged.
+    """
+    try:
+        value = json.loads((run / SOUP).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read {run / SOUP}: {error}. Make the soup again with `train soup`.") from error
+    return from_json(Soup, value, str(run / SOUP), InputError)
+
+
+def describe(
+    restored: Restored,
+    crops: CropSet,
+    name: str,
+    licence: str,
+    data: tuple[str, ...] = (),
+    soup: Soup | None = None,
+) -> Description:
+    """From a checkpoint and its crop set.
+
+    Args:
+        data: more about the training data, its terms above all.
+        soup: the trainings whose mean it is; None for a single one.
+    """
     split, config = restored.split, restored.config
-    people = f"{len(split.train)} people" if split.train else "unlabelled faces"
     return Description(
         name=name,
         family=restored.backbone,
@@ -81,11 +111,11 @@ def describe(restored: Restored, crops: CropSet, name: str, licence: str, data: 
         margin=0,
         source=f"{len(split.calibrate)} people of crop set {crops.path.resolve().name}, held out of training (calibrate)",
         provenance=Provenance(
-            data=(f"{people} of crop set {crops.path.resolve().name}, sha256 {crops.sha256[:16]}", *data),
+            data=(*_data(restored, crops), *data),
             licence=licence,
-            initialisation=_initialisation(config),
+            initialisation=_initialisation(config, soup),
             teachers=tuple(Path(t).stem for t in config.get("distil", {}).get("teachers", ())),
-            preset=f"{config.get('objective')}, step {restored.step} of {config.get('steps')}, seed {config.get('seed')}",
+            preset=f"{config.get('objective')}, {_trainings(restored, soup)}",
             uses=USES,
         ),
     )
@@ -102,6 +132,24 @@ def versions(form: str) -> dict[str, str]:
     return found
 
 
-def _initialisation(config: dict[str, Any]) -> str:
-    start = config.get("backbone", {}).get("start_from")
-    return f"weights of {Path(start).name}" if start else f"random (seed {config.get('seed')})"
+def _data(restored: Restored, crops: CropSet) -> tuple[str, ...]:
+    people = f"{len(restored.split.train)} people" if restored.split.train else "unlabelled faces"
+    given = f"crop set {crops.path.resolve().name}, sha256 {crops.sha256[:16]}"
+    if restored.crops == crops.sha256:
+        return (f"{people} of {given}",)
+    return f"{people} of the crop set with sha256 {restored.crops[:16]}", f"exported with {given}"
+
+
+def _initialisation(config: dict[str, Any], soup: Soup | None) -> str:
+    alone = [(config.get("backbone", {}).get("start_from"), config.get("seed"))]
+    begun = [(one.start_from, one.seed) for one in soup.ingredients] if soup else alone
+    return "; ".join(
+        dict.fromkeys(f"weights of {Path(start).name}" if start else f"random (seed {seed})" for start, seed in begun)
+    )
+
+
+def _trainings(restored: Restored, soup: Soup | None) -> str:
+    if soup is None:
+        return f"step {restored.step} of {restored.config.get('steps')}, seed {restored.config.get('seed')}"
+    of = "; ".join(f"{one.run} (step {one.step}, seed {one.seed})" for one in soup.ingredients)
+    return f"mean of {len(soup.ingredients)} trainings: {of}"

@@ -47,7 +47,7 @@ def delegation(graph: bytes, what: str) -> tuple[str, ...]:
         GateError: names the operators left.
     """
     if not is_tflite(graph):
-        return ("onnxruntime CPU",)
+        return ("onnxruntime CPU", *_rounding(graph))
     found = delegated_to(graph)
     if found.left or found.partitions != 1:
         raise GateError(
@@ -55,3 +55,13 @@ def delegation(graph: bytes, what: str) -> tuple[str, ...]:
             "activations, mean instead of average pooling), or leave this recipe out."
         )
     return (f"litert CPU, {found}",)
+
+
+def _rounding(graph: bytes) -> tuple[str, ...]:
+    """Told where another processor may give other numbers than this one."""
+    import onnx
+
+    from .sums import apart
+
+    left, all_of_them = apart(onnx.ModelProto.FromString(graph))
+    return (f"{left} of {all_of_them} residual sums may be rounded otherwise by another processor",) if left else ()

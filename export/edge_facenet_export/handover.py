@@ -6,6 +6,7 @@ export with the word `free` in the target's place, which only looks whether OUT 
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import edge_facenet
 from edge_facenet import files
 from edge_facenet.embedder import Embedder, selftest_faces
 from edge_facenet.errors import ConfigError, EdgeFacenetError, ManifestError, OutputError
-from edge_facenet.manifest import Manifest
+from edge_facenet.manifest import Manifest, named
 from edge_facenet.pixels import resize
+
+from .output import check_name
 
 FAR = 1e-2
 SUMS, NOTE, GOLDEN = "SHA256SUMS", "README.txt", "golden"
@@ -26,8 +29,9 @@ FREE = "free"
 def hand_over(target: str, manifest: Path) -> Path:
     """Complete the folder of an exported artifact.
 
-    Writes `golden/` (two faces as PNG, the input tensor's bytes, the embedding as little-endian float32, and golden.json
-    that describes them), `README.txt` (six lines) and, last, `SHA256SUMS` over all of it (`sha256sum -c`).
+    Writes `SHA256SUMS` over all of it (`sha256sum -c`), by which the rest is known as this one's when it runs again, then
+    `golden/` (two faces as PNG, the input tensor's bytes, the embedding as little-endian float32, and golden.json that
+    describes them) and `README.txt` (six lines).
 
     Args:
         target: "phone" or "pi".
@@ -37,45 +41,53 @@ def hand_over(target: str, manifest: Path) -> Path:
     Raises:
         ConfigError: another target.
         ManifestError: not an artifact of this project's export.
-        OutputError: the folder is another artifact's already.
+        OutputError: the folder holds something else already.
     """
     if target not in _NOTES:
         raise ConfigError(f'There is no target "{target}"; known: {", ".join(_NOTES)}.')
-    check_free(manifest)
     embedder = edge_facenet.load(manifest)
     described = embedder.manifest
     if described.self_test is None or described.cost is None:
         raise ManifestError(f"{manifest} has no self-test: it was not written by `export`. Export it again.")
+    check_free(manifest)
     folder = manifest.parent
-    vectors = golden(embedder, folder / GOLDEN)
     lines = [_headline(manifest, described), *_NOTES[target](manifest, described), _terms(described)]
-    files.write_bytes(folder / NOTE, ("\n".join(lines) + "\n").encode())
-    handed = [manifest, folder / described.file, folder / NOTE, *vectors]
-    sums = "".join(f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(handed))
-    files.write_bytes(folder / SUMS, sums.encode())
+    note = ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+    made = {**golden(embedder), Path(NOTE): note}
+    sums = {path: files.sha256(content) for path, content in made.items()}
+    sums |= {Path(name): files.sha256(folder / name) for name in (manifest.name, described.file)}
+    listed = "".join(f"{sums[path]}  {path.as_posix()}\n" for path in sorted(sums))
+    files.write_bytes(folder / SUMS, os.fsencode(listed))  # names as they stand on the disk
+    for path, content in made.items():
+        files.write_bytes(folder / path, content)
     return folder
 
 
 def check_free(manifest: Path) -> None:
-    """Refuse a folder whose list of hashes names another artifact: one folder has one `golden/`, and one note.
+    """Refuse a folder of something else: one folder has one artifact, one `golden/`, and one note.
 
     Raises:
-        OutputError: it does.
+        OutputError: another artifact is there, or a note or `golden/` that no list of hashes names; or the manifest's name
+            cannot be one.
     """
-    sums = manifest.parent / SUMS
-    there = [line.split("  ", 1)[-1] for line in sums.read_text().splitlines()] if sums.exists() else []
-    if there and manifest.name not in there:
-        other = next((name for name in there if name.endswith(".json") and "/" not in name), "another artifact")
-        raise OutputError(
-            f"{manifest.parent} holds {other}, which {manifest.name} would spoil. Give a folder of its own."
-        )
+    check_name(manifest.stem)
+    folder, sums = manifest.parent, manifest.parent / SUMS
+    lines = os.fsdecode(sums.read_bytes()).split("\n") if sums.exists() else []
+    listed = {line.split("  ", 1)[-1] for line in lines}
+    others = [name for name in named(folder) if name != manifest.name]
+    if lines and manifest.name not in listed:
+        others.append(next((name for name in sorted(listed) if name.endswith(".json") and "/" not in name), SUMS))
+    firsts = {name.split("/", 1)[0] for name in listed}
+    others += [name for name in (NOTE, GOLDEN) if os.path.lexists(folder / name) and name not in firsts]
+    if others:
+        raise OutputError(f"{folder} holds {others[0]}, which {manifest.name} would spoil. Give a folder of its own.")
 
 
-def golden(embedder: Embedder, folder: Path) -> list[Path]:
+def golden(embedder: Embedder) -> dict[Path, bytes]:
     """Inputs and outputs that a port to another language must reproduce, from the two synthetic faces.
 
     Returns:
-        the files written.
+        contents by path, within the artifact's folder.
     """
     import cv2
 
@@ -95,9 +107,7 @@ def golden(embedder: Embedder, folder: Path) -> list[Path]:
         "tolerance": tolerance,
     }
     contents["golden.json"] = files.canonical_json(about).encode()
-    for name, content in contents.items():
-        files.write_bytes(folder / name, content)
-    return [folder / name for name in contents]
+    return {Path(GOLDEN, name): content for name, content in contents.items()}
 
 
 def _headline(manifest: Path, described: Manifest) -> str:
@@ -150,11 +160,15 @@ def main(words: list[str]) -> None:
     from edge_facenet.cli.main import describe
 
     try:
-        target, manifest = words
+        if len(words) != 2:
+            raise ConfigError(
+                f"Give {', '.join(_NOTES)} or {FREE}, and OUT/NAME-RECIPE.json; found {len(words)} words."
+            )
+        target, manifest = words[0], Path(words[1])
         if target == FREE:
-            check_free(Path(manifest))
+            check_free(manifest)
         else:
-            hand_over(target, Path(manifest))
+            hand_over(target, manifest)
     except (EdgeFacenetError, OSError, ValueError) as error:
         sentence, code = describe(error)
         sys.stderr.write(f"edge-facenet: {sentence}\n")

@@ -105,7 +105,8 @@ def chosen(names: Iterable[str] = (), form: str | None = None, tune_steps: int =
         fitting = [r for r in RECIPES.values() if name in (r.name, r.suffix) and form in (None, r.format)]
         if not fitting and (names or form is None):
             where = f" for {form}" if form else ""
-            raise ConfigError(f'There is no recipe "{name}"{where} ({nearest(name, RECIPES)}).')
+            known = [r.name for r in RECIPES.values() if r.format == form] if form else RECIPES
+            raise ConfigError(f'There is no recipe "{name}"{where} ({nearest(name, known)}).')
     found = [r for r in RECIPES.values() if {r.name, r.suffix} & set(wanted) and form in (None, r.format)]
     if tune_steps and not any(r.levels for r in found):
         raise ConfigError(

@@ -101,21 +101,33 @@ def gather(
 def proof_rows(crops: CropSet, split: Split, faces: int = PROOF_FACES, seed: int = 0) -> npt.NDArray[np.int64]:
     """Rows of the split's calibrate people, at most `faces`, drawn evenly over the people.
 
+    Of many people a quarter as many as faces are drawn, who have two photos if possible: of one photo each there would be no
+    pair of one person.
+
     Raises:
-        InputError: fewer than two people, or nobody with two photos: no pair of each kind.
+        InputError: not a pair of one person and a pair of two among them.
     """
     rows = crops.rows_of(split.calibrate)
     labels = crops.labels[rows]
     people, counts = np.unique(labels, return_counts=True)
-    if len(people) < 2 or counts.max() < 2:
-        raise InputError(
-            f"Parity and thresholds need at least 2 people with 2 photos among the split's calibrate people; {crops.path} has "
-            f"{len(people)} there. Train with split.calibrate set higher."
-        )
-    order = np.random.default_rng(seed).permutation(len(rows))
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(rows))
+    if len(people) > (most := max(2, faces // 4)):
+        drawn = rng.permutation(len(people))
+        kept = people[drawn[np.argsort(counts[drawn] < 2, kind="stable")][:most]]
+        order = order[np.isin(labels[order], kept)]
     turn = np.empty(len(rows), np.int64)  # which of this person's faces it is, in the drawn order
-    for person in people:
+    for person in np.unique(labels[order]):
         mine = order[labels[order] == person]
         turn[mine] = np.arange(len(mine))
     first = order[np.argsort(turn[order], kind="stable")][:faces]
+    _, shown = np.unique(labels[first], return_counts=True)
+    if len(shown) < 2 or shown.max() < 2:
+        able = int(np.count_nonzero(counts >= 2))
+        more = "people of whom there are more photos, or draw more faces" if len(people) > 1 else "more people"
+        raise InputError(
+            f"Parity and thresholds need 2 people, 1 of them with 2 photos, among the split's calibrate people; {crops.path} has "
+            f"{len(people)} there, {able} with 2 photos or more, of whom at most {faces} faces are drawn. Hold out {more} "
+            "(split.calibrate)."
+        )
     return np.sort(rows[first])

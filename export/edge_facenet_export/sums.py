@@ -8,7 +8,7 @@ and D is odd, no sum lies nearer to a half than 1/2D, and that is further than e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ PARTS = 511
 COARSEST = 32
 """Least multiple. A scale is raised to the next multiple, so that no range shrinks: by 1/32 at most."""
 _LARGEST = 4 * PARTS
+_ROUNDING = 1e-3  # of a multiple below 4 x 511, from two float32 scales: 2.4e-4 at most
 
 Overrides = dict[str, list[dict[str, Any]]]
 
@@ -33,22 +34,46 @@ def alike(quantized: onnx.ModelProto) -> Overrides:
         scale and zero point of every tensor; those of sums raised by 1/32 at most. A sum that has no such scales (both addends'
         are settled by sums before it, or one of its ratios lies outside 32/511 to 4) keeps its own: there processors may differ.
     """
-    constants = {each.name: numpy_helper.to_array(each) for each in quantized.graph.initializer}
-    quantizers = {node.input[0]: node for node in quantized.graph.node if node.op_type == "QuantizeLinear"}
-    levels_of = {node.output[0]: tensor for tensor, node in quantizers.items()}
-    tensors = {node.output[0]: levels_of.get(node.input[0]) for node in quantized.graph.node}  # behind DequantizeLinear
+    constants, quantizers = _constants(quantized), _quantizers(quantized)
     scales = {tensor: float(constants[node.input[1]]) for tensor, node in quantizers.items()}
     settled: dict[str, float] = {}
-    for node in quantized.graph.node:
-        if node.op_type == "Add" and node.output[0] in scales:
-            addends = [tensor for name in node.input if (tensor := tensors.get(name))]
-            if len(addends) == 2:
-                first, second = sorted(addends, key=lambda tensor: tensor not in settled)
-                settled |= _settle(first, second, node.output[0], scales | settled, settled)
+    for *addends, total in _sums(quantized):
+        first, second = sorted(addends, key=lambda tensor: tensor not in settled)
+        settled |= _settle(first, second, total, scales | settled, settled)
     return {
         tensor: [{"scale": np.array(scale, np.float32), "zero_point": constants[quantizers[tensor].input[2]]}]
         for tensor, scale in (scales | settled).items()
     }
+
+
+def apart(quantized: onnx.ModelProto) -> tuple[int, int]:
+    """How many sums of a QDQ model processors may round apart, and how many it has."""
+    constants, quantizers = _constants(quantized), _quantizers(quantized)
+    scales = {tensor: float(constants[node.input[1]]) for tensor, node in quantizers.items()}
+    multiples = [[scales[addend] / scales[total] * PARTS for addend in addends] for *addends, total in _sums(quantized)]
+    alike = [all(m < _LARGEST and abs(m - round(m)) < _ROUNDING for m in both) for both in multiples]
+    return alike.count(False), len(alike)
+
+
+def _constants(model: onnx.ModelProto) -> dict[str, Any]:
+    return {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+
+
+def _quantizers(model: onnx.ModelProto) -> dict[str, Any]:
+    """The node that quantizes a tensor, by its name."""
+    return {node.input[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
+
+
+def _sums(model: onnx.ModelProto) -> Iterator[tuple[str, str, str]]:
+    """Names of both addends and the sum, of every sum that is computed in levels."""
+    quantizers = _quantizers(model)
+    levels_of = {node.output[0]: tensor for tensor, node in quantizers.items()}
+    tensors = {node.output[0]: levels_of.get(node.input[0]) for node in model.graph.node}  # behind DequantizeLinear
+    for node in model.graph.node:
+        if node.op_type == "Add" and node.output[0] in quantizers:
+            addends = [tensor for name in node.input if (tensor := tensors.get(name))]
+            if len(addends) == 2:
+                yield addends[0], addends[1], node.output[0]
 
 
 def _settle(

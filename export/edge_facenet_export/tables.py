@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_facenet import manifest
 from edge_facenet.budget import RULE, LayerCost, millions
-from edge_facenet.errors import ConfigError, MissingExtra
+from edge_facenet.errors import ConfigError, ManifestError, MissingExtra
 from edge_facenet.manifest import Manifest
 from edge_facenet.schema import to_json
 
@@ -44,30 +44,48 @@ def amount(text: str) -> int | None:
     (1500000000, 250000000, None)
 
     Raises:
-        ConfigError: not a number.
+        ConfigError: not a number, or one between 0 and 1.
     """
     bare = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.replace("_", "").strip())  # 1,500,000; but 1,5G is not 15G
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)", bare, re.IGNORECASE)
     if not found:
         raise ConfigError(f'A limit is a number with or without K, M, G, as in "250M" or "1.5G"; found {text!r}.')
-    return round(float(found[1]) * _UNITS[found[2].upper()]) or None
+    value = float(found[1]) * _UNITS[found[2].upper()]
+    if 0 < value < 1:
+        raise ConfigError(f'A limit is at least 1, as in "250M", or 0 for none; found {text!r}.')
+    return round(value) or None
 
 
 def count_table(what: str, width: float = 1.0, dimension: int = 128) -> CountTable:
-    """Count a model file, or a backbone by its name ("mobilenetv2@160").
+    """Count a model file, the one artifact of a folder, or a backbone by its name ("mobilenetv2@160").
+
+    A backbone's name means the backbone, whatever folder has it, too; "./mobile" is the folder.
 
     Raises:
-        InputError, ManifestError: the file cannot be counted.
+        InputError, ManifestError: the file cannot be counted, or the folder holds none or several.
         ConfigError: no such backbone or size.
         MissingExtra: a backbone's name without Keras installed.
     """
+    from edge_facenet.train import backbones
+
     path = Path(what)
-    if path.suffix in (".tflite", ".onnx", ".json") or path.exists() or len(path.parts) > 1:
+    if path.is_dir() and what.partition("@")[0] not in backbones.BACKBONES:
+        path = _only_manifest(path)
+    if path.suffix in (".tflite", ".onnx", ".json") or path.is_file() or len(path.parts) > 1:
         layers = tuple(count(path))
         held = sum(layer.parameters for layer in layers)
         return CountTable(path.name, layers, held, "held by these layers in the file, batch normalisation folded in")
     name, _, size = what.partition("@")
     return _backbone_table(name, size, width, dimension)
+
+
+def _only_manifest(folder: Path) -> Path:
+    found = list(manifest.named(folder))
+    if len(found) != 1:
+        raise ManifestError(
+            f"Folder {folder} must hold exactly one manifest, found {', '.join(found) or 'none'}. Give the one you mean."
+        )
+    return folder / found[0]
 
 
 def _backbone_table(name: str, size: str, width: float, dimension: int) -> CountTable:

@@ -23,16 +23,20 @@ def path(name: str, recipe: str = "int8", format: str = "tflite") -> Path:
     """The manifest of a released artifact.
 
     Args:
+        name: of the network ("mobile"), or of one artifact ("mobile-fp16"), which then says all.
         recipe: "int8", "fp16", "fp32".
         format: "tflite" or "onnx".
     Raises:
         LookupError: there is no such artifact; the message lists what there is.
     """
-    found = _HERE / name / (f"{name}-{recipe}-onnx.json" if format == "onnx" else f"{name}-{recipe}.json")
-    if not found.exists():
-        there = ", ".join(sorted(file.stem for file in _HERE.glob("*/*.json"))) or "none yet"
-        raise LookupError(f"No released artifact {found.stem}; released: {there}.")
-    return found
+    artifacts = {file.stem: file for file in _HERE.glob("*/*.json")}
+    if name in artifacts:
+        return artifacts[name]
+    wanted = f"{name}-{recipe}" + ("" if format == "tflite" else f"-{format}")
+    if wanted not in artifacts:
+        there = ", ".join(sorted(artifacts)) or "none yet"
+        raise LookupError(f"No released artifact {wanted}; released: {there}.")
+    return artifacts[wanted]
 
 
 def weights(name: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +26,16 @@ def fake(folder: Path, name: str, content: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.syspath_prepend(str(folder))
     for loaded in [m for m in sys.modules if m.split(".")[0] == package.name]:
         monkeypatch.delitem(sys.modules, loaded)
+
+
+def test_the_extras_are_those_of_the_project() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    asked = {name: {re.split(r"[><=;]", one)[0].replace("-", "_") for one in packages} for name, packages in extras.items()}
+    engines = {"onnx", "tflite-runtime"}  # tried by running them
+    assert {name: set(modules) for name, modules in checks.EXTRAS.items()} == {
+        name: packages for name, packages in asked.items() if name not in engines | {"demo"}
+    }
 
 
 def test_this_machine_runs_litert() -> None:

@@ -76,6 +76,23 @@ def test_a_folder_of_people_and_again(call: Call, gallery: Path, family: Path) -
     assert [(line["unchanged"], line["added"], line["created"]) for line in again.lines] == [(2, 0, False)] * 2
 
 
+def test_who_could_not_be_taken_from_a_folder_is_named(call: Call, gallery: Path, family: Path) -> None:
+    (family / "Eva").symlink_to(family.parent / "unplugged")
+    (family / "Carl").mkdir()
+    (family / "Carl" / "1.pgm").hardlink_to(family / "Bob 😀" / "1.pgm")
+    os.mkfifo(family / "Zoë Ś" / "pipe.jpg")
+    done = call("enroll", "--from", family, "--gallery", gallery, "--json")
+    assert done.code == 3
+    refused = {line["name"]: line["error"] for line in done.lines if line["error"]}
+    assert sorted(refused) == ["Carl", "Eva", "Zoë Ś"]
+    assert refused["Eva"].startswith("Left out: Eva: A broken link")
+    assert refused["Zoë Ś"].startswith("Left out: Zoë Ś/pipe.jpg: Not a regular file")
+    assert "taken under another name: Carl/1.pgm. Give copies" in refused["Carl"]
+    assert [line["name"] for line in done.lines if line["added"] == 2] == ["Bob 😀", "Zoë Ś"]
+    alone = call("enroll", "Zoë", family / "Zoë Ś", "--gallery", gallery)
+    assert alone.code == 0 and "Left out: pipe.jpg: Not a regular file" in alone.err
+
+
 def test_one_person_under_two_names_is_remarked_upon(call: Call, gallery: Path, family: Path) -> None:
     first = call("enroll", "--from", family, "--gallery", gallery)
     assert first.err.count("look alike") == 0

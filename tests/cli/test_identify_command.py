@@ -274,5 +274,10 @@ def test_people_of_one_name_are_told_apart() -> None:
     assert watched((0, [someone("Eva", 3), someone("Eva", 7)])) == ["0:00.0  Eva (#3), Eva (#7)"]
 
 
+def test_somebody_called_unknown_is_no_stranger() -> None:
+    both = [someone("unknown", 3), someone(None)]
+    assert watched((0, both), (0.1, both)) == ["0:00.0  unknown (#3)", "0:00.1  unknown, unknown (#3)"]
+
+
 def test_times_of_a_stream() -> None:
     assert [clock(s) for s in (0, 59.99, 60, 3725.04)] == ["0:00.0", "0:59.9", "1:00.0", "1:02:05.0"]

@@ -53,6 +53,15 @@ def test_photos_are_linked_or_copied_and_the_originals_stay(album: Path, tmp_pat
     assert tree(album) == before and neighbours(tmp_path) == ["album", "out"]
 
 
+def test_faces_are_the_owners_alone_until_the_owner_opens_them(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, content(album))
+    assert out.stat().st_mode & 0o777 == 0o700
+    out.chmod(0o755)
+    publish(out, content(album, page=b"another"))
+    assert out.stat().st_mode & 0o777 == 0o755
+
+
 def test_where_links_are_not_to_be_had_photos_are_copied(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from edge_facenet.errors import (
     LaneUnavailable,
     ManifestError,
     SelfTestFailed,
+    SetupError,
 )
 from edge_facenet.pixels import PixelSpec
 
@@ -432,6 +433,22 @@ def test_a_folder_without_exactly_one_manifest(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_released_names_and_a_folder_called_like_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = pytest.importorskip("edge_facenet_models", reason="the released models are not installed")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mobile").mkdir()
+    assert load("mobile", self_test=False).manifest.file.startswith("mobile-int8-")  # photos of phones, say
+    assert load("mobile-fp16", self_test=False).manifest.file.startswith("mobile-fp16-")
+    with pytest.raises(ManifestError, match="must hold exactly one manifest, found none"):
+        load("./mobile/")
+    tiny.artifact(tmp_path / "mobile")
+    assert load("mobile").manifest.name == "tiny"
+    assert models.path("mobile", "int8", "onnx") == models.path("mobile-int8-onnx")
+    for wrong in (("mobile", "int4"), ("mobile", "int8", "ONNX"), ("mobil",)):
+        with pytest.raises(LookupError, match="released: mobile-fp16, "):
+            models.path(*wrong)
+
+
 @pytest.mark.parametrize("name", ["missing.json", "folder/missing", "missing.tflite"])
 def test_a_path_to_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(ManifestError, match="Cannot read"):
@@ -441,7 +458,7 @@ def test_a_path_to_nothing(tmp_path: Path, name: str) -> None:
 def test_released_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "edge_facenet_models", None)
-    with pytest.raises(ManifestError, match=r"no file mobile.*pip install edge-facenet-models"):
+    with pytest.raises(SetupError, match=r"no file mobile.*pip install edge-facenet-models"):
         load("mobile")
     made = tiny.artifact(tmp_path / "released")
 

@@ -44,7 +44,7 @@ class World:
 def make(place: Path) -> World:
     """`mobile` at 32 px, a quarter of its width, exported by every recipe."""
     crops = crop_set(place / "crops")
-    trained = run(place / "run", BackboneConfig("mobile", 32, 0.25))
+    trained = run(place / "run", BackboneConfig("mobile", 32, 0.25), crops=crops.sha256)
     kept: list[Source] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "gather", lambda *arguments: kept.append(gather(*arguments)) or kept[-1])
@@ -81,8 +81,8 @@ def settle(model: Any, size: int, faces: int = 32) -> None:
     model((images.astype(np.float32) - 128) / 128, training=True)
 
 
-def run(folder: Path, backbone: BackboneConfig, split: Split = SPLIT, seed: int = 1) -> Path:
-    """A run's folder with one checkpoint of an untrained network."""
+def run(folder: Path, backbone: BackboneConfig, split: Split = SPLIT, seed: int = 1, crops: str = "") -> Path:
+    """A run's folder with one checkpoint of an untrained network; `crops`: sha256 of its crop set."""
     from keras import utils
 
     settings = TrainConfig(steps=10, backbone=backbone, seed=seed)
@@ -92,7 +92,7 @@ def run(folder: Path, backbone: BackboneConfig, split: Split = SPLIT, seed: int 
     step = folder / "step-0000010"
     step.mkdir(parents=True)
     model.save_weights(step / WEIGHTS)
-    state = State(10, {WEIGHTS: files.sha256(step / WEIGHTS)}, crops="")
+    state = State(10, {WEIGHTS: files.sha256(step / WEIGHTS)}, crops)
     files.write_json(step / STATE, to_json(state))
     files.write_json(folder / "config.json", to_json(settings))
     write_split(folder / "split.json", split)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,8 @@ import edge_facenet
 from edge_facenet import manifest
 from edge_facenet.engines import open_engine
 from edge_facenet.engines.litert import delegation
+from edge_facenet.errors import InputError
+from edge_facenet.verification import Split
 
 pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
 
@@ -156,9 +161,70 @@ def test_calibration_and_proof_faces_are_disjoint_and_seeded(world: World) -> No
 def test_many_proof_faces_are_drawn_evenly(world: World) -> None:
     from edge_facenet.verification import read_split
 
-    rows = source.proof_rows(world.crops, read_split(world.run / "split.json"), faces=11)
+    rows = source.proof_rows(world.crops, read_split(world.run / "split.json"), faces=22)
     _, counts = np.unique(world.crops.labels[rows], return_counts=True)
-    assert len(rows) == 11 and sorted(counts) == [2, 2, 2, 2, 3]
+    assert len(rows) == 22 and sorted(counts) == [4, 4, 4, 5, 5]
+
+
+@dataclass
+class Photos:
+    """As much of a crop set as rows are drawn from: so many photos of each person."""
+
+    counts: list[int]
+    path: str = "crops"
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def rows_of(self, names: tuple[str, ...]) -> np.ndarray:
+        return np.arange(len(self.labels))
+
+
+def drawn(counts: list[int], faces: int) -> np.ndarray:
+    """How many faces of each person are drawn."""
+    crops: Any = Photos(counts)
+    rows = source.proof_rows(crops, Split(0, (), ("everybody",), ()), faces)
+    return np.bincount(crops.labels[rows], minlength=len(counts))
+
+
+@pytest.mark.parametrize("people", [8, 9, 32, 40])
+def test_of_as_many_people_as_faces_there_are_pairs_of_one_person(people: int) -> None:
+    found = drawn([20] * people, faces=32)
+    assert found.sum() == 32 and np.count_nonzero(found) == 8 and set(found[found > 0]) == {4}
+
+
+def test_people_with_two_photos_are_drawn_first() -> None:
+    found = drawn([1] * 50 + [3] * 5, faces=32)
+    assert found[50:].tolist() == [3] * 5 and np.count_nonzero(found[:50]) == 3
+    assert drawn([1, 3], faces=4).tolist() == [1, 3], "a few are all taken"
+
+
+def test_few_people_are_drawn_by_turns_in_the_seeds_order() -> None:
+    """The released figures stand on this order."""
+    crops: Any = Photos([9, 3, 1, 6])
+    rows = source.proof_rows(crops, Split(0, (), ("everybody",), ()), faces=16)
+    order = np.random.default_rng(0).permutation(19)
+    turns = [row for turn in range(9) for row in _turn(crops.labels, order, turn)]
+    assert len(rows) == 16 and sorted(turns[:16]) == rows.tolist()
+
+
+def _turn(labels: np.ndarray, order: np.ndarray, turn: int) -> list[int]:
+    return [mine[turn] for p in np.unique(labels) if len(mine := [int(r) for r in order if labels[r] == p]) > turn]
+
+
+@pytest.mark.parametrize(
+    ("counts", "faces", "words"),
+    [
+        ([9], 16, "has 1 there, 1 with 2 photos or more.*Hold out more people"),
+        ([1, 1, 1], 16, "has 3 there, 0 with 2 photos or more.*people of whom there are more photos"),
+        ([], 16, "has 0 there"),
+        ([5, 5], 2, "at most 2 faces are drawn.*draw more faces"),
+    ],
+)
+def test_no_pair_of_each_kind_is_refused(counts: list[int], faces: int, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        drawn(counts, faces)
 
 
 def test_names_do_not_depend_on_what_the_process_built_before(world: World) -> None:
@@ -203,6 +269,26 @@ def test_where_weights_come_from_is_told_without_paths(world: World) -> None:
     told = describe(changed(restored, config=config), world.crops, "n", "CC0", ("CelebA: research only",)).provenance
     assert told.teachers == ("big",) and told.initialisation == "weights of run7"
     assert told.data[1] == "CelebA: research only" and told.licence == "CC0" and "secret" not in repr(told)
+
+
+def test_the_mean_of_trainings_says_so(world: World, tmp_path: Path) -> None:
+    from edge_facenet_export.describe import describe, soup_of
+
+    from edge_facenet.train.checkpoint import load_embedder
+
+    assert soup_of(world.run) is None
+    runs = [
+        {"run": f"stage{n}", "step": 10 * n, "seed": n, "start_from": start, "cosine": 1.0}
+        for n, start in ((7, "/secret/stage6"), (8, "/secret/stage6"), (9, ""))
+    ]
+    (tmp_path / "soup.json").write_text(json.dumps({"ingredients": runs}))
+    told = describe(load_embedder(world.run), world.crops, "n", "CC0", soup=soup_of(tmp_path)).provenance
+    assert told.initialisation == "weights of stage6; random (seed 9)"
+    means = "mean of 3 trainings: stage7 (step 70, seed 7); stage8 (step 80, seed 8); stage9 (step 90, seed 9)"
+    assert told.preset is not None and told.preset.endswith(means) and "seed 1" not in told.preset
+    (tmp_path / "soup.json").write_text("{")
+    with pytest.raises(InputError, match="Make the soup again"):
+        soup_of(tmp_path)
 
 
 def test_registry_and_converters_agree(world: World) -> None:

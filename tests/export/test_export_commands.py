@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from edge_facenet_export import handover, pipeline, tables
 from export_world import World
 
 import edge_facenet
-from edge_facenet import manifest
+from edge_facenet import files, manifest
 from edge_facenet.cli.main import main
 from edge_facenet.errors import ConfigError, ManifestError, OutputError
 
@@ -120,7 +121,8 @@ def test_amounts() -> None:
         7,
         None,
     ]
-    for text in ("", "-1", "1T", "1.5.5G", "nan", "1,5G", "1,50"):
+    assert [tables.amount(t) for t in ("0.0", "0K", "1", "0.001K")] == [None, None, 1, 1]
+    for text in ("", "-1", "1T", "1.5.5G", "nan", "1,5G", "1,50", "0.4", "0.5", "0.9", "0.0004K"):
         with pytest.raises(ConfigError):
             tables.amount(text)
 
@@ -191,7 +193,105 @@ def test_a_folder_that_holds_another_artifact_is_not_spoilt(world: World, tmp_pa
     with pytest.raises(OutputError, match="a folder of its own"):
         shutil.copy(out / "small-int8.json", out / "other-int8.json")
         handover.hand_over("phone", out / "other-int8.json")
+    (out / "other-int8.json").unlink()
     handover.hand_over("phone", out / "small-int8.json")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def handed(world: World, out: Path, name: str = "small-int8") -> Path:
+    """An exported artifact in a folder of its own, under another name perhaps."""
+    out.mkdir()
+    described = world.out / "small-int8.json"
+    shutil.copy(world.out / manifest.read(described).file, out)
+    return Path(shutil.copy(described, out / f"{name}.json"))
+
+
+@pytest.mark.parametrize("there", ["other-fp16.json", "README.txt", "golden"])
+def test_what_the_user_has_there_is_not_spoilt(world: World, tmp_path: Path, there: str) -> None:
+    path = handed(world, tmp_path / "out")
+    if there == "golden":
+        (path.parent / there).mkdir()
+    else:
+        shutil.copy(path, path.parent / there)
+    with pytest.raises(OutputError, match=f"holds {there}, which small-int8.json would spoil"):
+        handover.check_free(path)
+    with pytest.raises(OutputError, match="a folder of its own"):
+        handover.hand_over("pi", path)
+
+
+def test_a_hand_over_that_was_killed_goes_on(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each of its files: what stands there is known as its own."""
+    whole = handed(world, tmp_path / "whole")
+    handover.hand_over("pi", whole)
+    write = files.write_bytes
+    for written in range(1, 9):
+        path, left = handed(world, tmp_path / str(written)), iter(range(written))
+
+        def killed(target: Path, content: bytes, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            write(target, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "write_bytes", killed)
+            with pytest.raises(KeyboardInterrupt):
+                handover.hand_over("pi", path)
+        handover.hand_over("pi", path)
+        check_folder(path.parent, "small-int8")
+        assert (path.parent / "SHA256SUMS").read_bytes() == (whole.parent / "SHA256SUMS").read_bytes()
+
+
+def test_names_of_any_bytes_are_handed_over(world: World, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9-int8")
+    path = handed(world, tmp_path / "out", name)
+    handover.main(["phone", str(path)])
+    handover.main(["phone", str(path)])
+    lines = (path.parent / "SHA256SUMS").read_bytes().splitlines()
+    assert any(line.endswith(b"  caf\xe9-int8.json") for line in lines)
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=path.parent, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert r"caf\udce9-int8: a face embedder" in (path.parent / "README.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["free"], 7, "found 1 words"),
+        (["pi", "a.json", "b.json"], 7, "found 3 words"),
+        (["free", "two\nlines-int8.json"], 8, "line break"),
+        (["free", "sums/face-int8.json"], 8, "holds SHA256SUMS"),
+    ],
+)
+def test_the_scripts_words_are_refused_in_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums/SHA256SUMS").write_bytes(b"00  caf\xe9.txt\n")
+    with pytest.raises(SystemExit) as left:
+        handover.main(words)
+    err = capsys.readouterr().err
+    assert left.value.code == code and sentence in err and err.count("\n") == 1 and "fault" not in err
+
+
+def test_a_folder_named_like_a_backbone_does_not_hide_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with one manifest is counted by it, as `load` takes it; the backbone has its name first."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("mobile", "mine"):
+        handed(world, tmp_path / name)
+    assert tables.count_table("mobile").title == "mobile@80, 128-D"
+    for name in ("mine", "./mobile", "mobile/"):
+        table = tables.count_table(name)
+        assert (table.title, table.muladds) == ("small-int8.json", 1_477_968)
+    with pytest.raises(ManifestError, match="exactly one manifest, found none"):
+        tables.count_table(".")
 
 
 def test_the_scripts_say_how_they_are_used(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from edge_facenet_export import calibrate, gates, parity, pipeline, recipes, to_tflite
+from edge_facenet_export import calibrate, gates, parity, pipeline, to_tflite
+from edge_facenet_export.describe import Description
 from edge_facenet_export.recipes import RECIPES
 from export_world import World
 
@@ -21,7 +22,6 @@ from edge_facenet import manifest
 from edge_facenet.budget import Budget
 from edge_facenet.errors import (
     BudgetExceeded,
-    ConfigError,
     GateError,
     InputError,
     OutputError,
@@ -110,6 +110,20 @@ def test_parity_measures_what_it_says() -> None:
     assert scrambled.interval[1] < -1
     two = parity.measure(wanted[:10].astype("f4"), wanted[:10].astype("f4"), all_pairs(labels[:10]))
     assert two.interval == parity.UNKNOWN
+
+
+def test_few_people_of_whom_none_differs_prove_no_interval_of_nothing() -> None:
+    """Four people whose decisions stay the same, by networks that are not one: others may lose (as TAR's interval says)."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 3)
+    apart = np.linalg.qr(rng.normal(size=(128, 128)))[0][:4][labels]
+    wanted, found = (apart + 0.02 * rng.normal(size=apart.shape) for _ in range(2))
+    both = [(rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("f4") for rows in (found, wanted)]
+    measured = parity.measure(*both, all_pairs(labels))
+    assert measured.accuracy_difference == 0 and measured.cosine_min < 1
+    assert measured.interval[0] < -25 and measured.interval[1] > 25
+    one = parity.measure(both[0], both[0], all_pairs(labels))
+    assert one.interval == (0.0, 0.0), "one network cannot differ from itself"
 
 
 def test_c063_finite_but_wrong_is_refused() -> None:
@@ -212,6 +226,19 @@ def manifest_golden(rows: Any, tolerance: Any) -> Any:
     return golden(rows, tolerance)
 
 
+@pytest.mark.parametrize("value", [float("nan"), 0.0, 1.0])
+def test_an_artifact_that_answers_nothing_is_refused_as_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    """Not as photos that cannot be used: the photos are well."""
+    monkeypatch.setattr(gates, "same_count", lambda *_: None)
+    described = Description("small", "tiny", "arcface-112", 0, "5 people", manifest.Provenance((), "CC0", "random"))
+    source = replace(world.source, size=112)
+    with pytest.raises(ParityFailed, match=r"^small-fp32-onnx .*Nothing was written") as caught:
+        pipeline.prove(tiny.onnx_constant(value), RECIPES["fp32-onnx"], source, described, Budget())
+    assert caught.value.exit_code == 5
+
+
 def test_a_diverged_network_is_refused(world: World, tmp_path: Path) -> None:
     from edge_facenet_export.graph import with_unit_norm
 
@@ -273,31 +300,15 @@ def test_a_foreign_json_of_this_name_is_left_alone(quick: World, tmp_path: Path)
 
 
 def test_orphans_of_a_killed_export_are_cleared(quick: World, tmp_path: Path) -> None:
-    for name in ("small-int8-01234567.tflite", ".writing-abc", "small-int8-mine.tflite", "other-int8-01234567.tflite"):
+    (tmp_path / ".exporting").mkdir()
+    ours = ("small-int8-01234567.tflite", ".exporting/small-int8-89abcdef.tflite")
+    others = ("small-int8-mine.tflite", "other-int8-01234567.tflite", ".writing-abc")
+    for name in (*ours, *others):
         (tmp_path / name).write_bytes(b"x")
     (written,) = pipeline.export(quick.run, quick.crops.path, tmp_path, INT8)
     model = manifest.read(written).file
-    assert set(state(tmp_path)) == {written.name, model, "small-int8-mine.tflite", "other-int8-01234567.tflite"}
+    assert set(state(tmp_path)) == {written.name, model, *others}
     assert (tmp_path / model).read_bytes() == (quick.out / model).read_bytes()
-
-
-def test_recipes_by_name_and_format() -> None:
-    def suffixes(*arguments: Any) -> list[str]:
-        return [recipe.suffix for recipe in recipes.chosen(*arguments)]
-
-    assert suffixes() == ["fp32", "fp16", "int8", "fp32-onnx", "int8-onnx"]
-    assert suffixes(["int8"]) == ["int8", "int8-onnx"] and suffixes(["int8"], "tflite") == ["int8"]
-    assert suffixes([], "onnx") == ["fp32-onnx", "int8-onnx"] and suffixes(["int8-onnx"]) == ["int8-onnx"]
-    for arguments, words in (((["int4"],), "int4"), ((["fp16"], "onnx"), "fp16"), (([], "coreml"), "coreml")):
-        with pytest.raises(ConfigError, match=words):
-            recipes.chosen(*arguments)
-
-
-def test_tuning_goes_to_integer_recipes_and_is_refused_where_there_is_none() -> None:
-    tuned = {recipe.suffix: recipe.tune_steps for recipe in recipes.chosen(tune_steps=7)}
-    assert tuned == {"fp32": 0, "fp16": 0, "int8": 7, "fp32-onnx": 0, "int8-onnx": 7}
-    with pytest.raises(ConfigError, match="Tuning is for int8"):
-        recipes.chosen(["fp16"], tune_steps=7)
 
 
 def test_one_artifact_refused_and_none_is_written(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
-from edge_facenet_export.sums import alike
+from edge_facenet_export import gates
+from edge_facenet_export.sums import alike, apart
 from edge_facenet_export.to_onnx import OPSET
 from export_world import World
 from onnx import TensorProto, helper, numpy_helper
@@ -156,12 +157,25 @@ def test_a_sum_of_very_unlike_scales_keeps_them(first: float) -> None:
     scales = (first, 0.2, 0.19)
     (found,) = with_scales(quantized((scales, (0, 131, 0))))
     assert found.scales == tuple(np.float32(scale) for scale in scales)
+    assert apart(quantized((scales, (0, 131, 0)))) == (1, 1)
+
+
+def test_what_is_left_is_counted_and_told() -> None:
+    """A sum of two settled ones keeps its scales: the manifest says that processors may part there."""
+    model = quantized(*MEASURED)
+    assert apart(model) == (2, 2)
+    with_scales(model)
+    assert apart(model) == (0, 2)
+    assert gates.delegation(model.SerializeToString(), "x") == ("onnxruntime CPU",)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.float32(0.07), model.graph.initializer[0].name))
+    told = ("onnxruntime CPU", "1 of 2 residual sums may be rounded otherwise by another processor")
+    assert gates.delegation(model.SerializeToString(), "x") == told
 
 
 def test_the_exported_file_has_such_sums_alone(world: World) -> None:
     described = next(path for path in world.written if path.stem.endswith("int8-onnx"))
     found = sums(onnx.load(described.parent / manifest.read(described).file))
-    assert len(found) == 5
+    assert len(found) == 5 and manifest.read(described).targets == ("onnxruntime CPU",)
     for each in found:
         assert_alike(each)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def test_forgetting_several_is_a_dry_run_until_yes(line: Line, tmp_path: Path) -
     assert line("forget", "--everybody", "--yes", "--gallery", gallery.path)[0] == 0
     assert len(gallery) == 0
     assert line("forget", "--gallery", gallery.path)[0] == 7
+
+
+def test_forgetting_says_whose_records_keep_faces_of_others(line: Line, tmp_path: Path) -> None:
+    gallery = filled(tmp_path / "g.db", people=3)
+    gallery.reject(1, sample(5))
+    out = line("forget", "P1", "--gallery", gallery.path)[1]
+    assert 'marked as "not this person" stay: P0 (id 1): 1.' in out
+    assert json.loads(line("forget", "P2", "--gallery", gallery.path, "--json")[1])["rejected_left"] == {"1": 1}
+    assert line("reject", "1", "--undo", "--gallery", gallery.path)[0] == 0
+    gallery.enroll("Olga", [sample(8)])
+    assert "not this person" not in line("forget", "Olga", "--gallery", gallery.path)[1]
 
 
 def test_one_of_two_annas_is_asked_for_by_id(line: Line, tmp_path: Path) -> None:
@@ -213,6 +225,10 @@ def test_reject_and_undo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     code, out, err = line("reject", "Anna", photo, "--gallery", gallery.path)
     assert code == 0, err
     assert "this face is remembered as not this person; 1 sample of it withdrawn." in out
+    assert f"NOT this person  {photo.resolve()}  " in line("show", "Anna", "--gallery", gallery.path)[1]
+    os.mkfifo(tmp_path / "pipe.jpg")
+    code, _, err = line("reject", "Anna", tmp_path / "pipe.jpg", "--gallery", gallery.path)
+    assert code == 3 and "pipe.jpg" in err
     assert "already" in line("reject", "Anna", photo, "--gallery", gallery.path)[1]
     assert line("reject", "Anna", photo, "--face", 3, "--gallery", gallery.path)[0] == 3
     assert "1 rejection taken back" in line("reject", "Anna", "--undo", "--gallery", gallery.path)[1]

@@ -101,6 +101,8 @@ def test_c005_sixteen_bits_are_reduced_to_their_upper_eight() -> None:
         found = decode(encoded(Image.fromarray(wide), "PNG")).pixels
         assert np.array_equal(found, np.repeat(grey[..., None], 3, 2))
         assert np.array_equal(decode(encoded(Image.fromarray(wide), "TIFF")).pixels, found)
+        white_is_zero = encoded(Image.fromarray(65535 - wide), "TIFF", tiffinfo={262: 0})
+        assert np.array_equal(decode(white_is_zero).pixels, found)
     assert np.array_equal(decode(png16(scene())).pixels, scene())
     low = decode(png16(scene(), factor=1))
     assert low.luminance < 1
@@ -132,17 +134,27 @@ def test_sixteen_bit_ppm_and_thirty_two_bit_tiff() -> None:
         decode(encoded(Image.fromarray(scene()[..., 0].astype(np.int32) * 10_000_000), "TIFF"))
 
 
-def test_c007_heic_without_the_extra_names_the_pip_line() -> None:
-    heic = (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic").ljust(1024, b"\x00")
-    assert sniff(heic)[0] == "HEIF"
-    try:
-        import pillow_heif  # noqa: F401
-    except ImportError:
-        expected = r"pip install 'edge-facenet\[heic\]'"
-    else:
-        expected = "Cannot decode this HEIF"
-    with pytest.raises(PhotoError, match=expected):
-        decode(heic)
+HEIC = (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic").ljust(1024, b"\x00")
+
+
+def test_c007_heic_without_the_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sniff(HEIC)[0] == "HEIF"
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    with pytest.raises(PhotoError, match=r"pip install 'edge-facenet\[heic\]'"):
+        decode(HEIC)
+
+
+def test_c007_heic_with_the_extra_is_read_upright() -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra heic")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(scene(), 1)))).save(stream, exif=exif.tobytes(), quality=95)
+    found = decode(stream.getvalue())
+    assert found.kind == "HEIF" and found.pixels.shape == scene().shape
+    assert np.abs(found.pixels.astype(int) - scene()).mean() < 4
+    with pytest.raises(PhotoError, match="Cannot decode this HEIF"):
+        decode(HEIC)
 
 
 def bomb_tiff() -> bytes:

@@ -76,6 +76,11 @@ def test_what_is_no_photo_at_all_is_refused_in_words(recognizer: FaceRecognizer,
             act(wrong)
     with pytest.raises(InputError, match="photo 1: give a path"):
         recognizer.enroll("Anna", [wrong])
+    if not isinstance(wrong, list):
+        with pytest.raises(InputError, match="photo 1: give a path"):
+            recognizer.enroll("Anna", wrong)
+    with pytest.raises(InputError, match=r"photo 1: pixels must be .* found \(9, 9\)"):
+        recognizer.enroll("Anna", np.zeros((9, 9), np.uint8))
 
 
 def test_words_that_choose_nobody(recognizer: FaceRecognizer) -> None:

@@ -271,6 +271,19 @@ def test_thresholds_are_carried_to_another_source(
     assert there["source"] == "other" and there["points"][0]["far"] == 1.0 and there["points"][1]["note"]
 
 
+def test_an_extra_that_fails_costs_no_measurement(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare, taken = network(tmp_path), tmp_path / "file"
+    taken.write_text("in the way")
+    words = [bare, crops, "--far", "0.05", "--far", "0.02"]
+    for option in ("--thresholds", "--worst", "--plots"):
+        out, err = run(capsys, [*words, option, taken / "there", "--json"], code=8)
+        assert json.loads(out)["verification"]["accuracy"] > 90 and "Cannot write" in err, option
+    run(capsys, [*words, "--thresholds", tmp_path / "t.json"])
+    assert [one["far"] for one in json.loads((tmp_path / "t.json").read_text())["thresholds"]["at"]] == [0.05, 0.02]
+
+
 def test_few_people_are_said_first_and_have_no_thresholds(
     crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
