@@ -30,6 +30,10 @@ PRIOR_WEIGHT = 5.0
 comparison) hardly move the threshold, ten (45) set it."""
 HIGHEST = 0.9
 """Above this nobody's second photo is recognised; no useful threshold lies there."""
+_MANIFEST = "the manifest's thresholds"
+_OWN = "the enrolled people's own scores"
+_WIDENED = f"{_MANIFEST}, widened: no pair of people to learn from"
+"""Nobody or one person is enrolled, or every pair was left out: the prior alone, whose quantile is Student's."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,14 @@ def threshold(thresholds: Thresholds | None, templates: Templates, fpir: float =
     people = len(templates)
     far = -math.expm1(math.log1p(-fpir) / max(people, 1))
     alone = impostors.cosine_at(points, impostors.z_of(far))
-    own, left_out = _own(points, alone, impostors.cross_scores(templates))
+    cross = impostors.cross_scores(templates)
+    own, left_out = _own(points, alone, cross)
     cosine = min(max(alone, own), HIGHEST)
     beyond = _beyond(points, far)
-    why = _why(cosine, own > alone, people, far) + (f", extrapolated beyond FAR {beyond}" if beyond else "")
+    raised = _OWN if cross.without(left_out)[0] else _WIDENED
+    why = _why(cosine, raised if own > alone else _MANIFEST, people, far) + (
+        f", extrapolated beyond FAR {beyond}" if beyond else ""
+    )
     if left_out:
         why += f", {left_out} most alike {'pair' if left_out == 1 else 'pairs'} left out"
     if max(alone, own) > HIGHEST:
@@ -174,7 +182,6 @@ def _turned_down(probe: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     return [int(k) for k in np.unique(templates.rejected_owner[near])]
 
 
-def _why(cosine: float, own: bool, people: int, far: float) -> str:
+def _why(cosine: float, source: str, people: int, far: float) -> str:
     count = f"{people} {'person' if people == 1 else 'people'}"
-    source = "the enrolled people's own scores" if own else "the manifest's thresholds"
     return f"the threshold {cosine:.3f} ({source}, {count}, FAR {far:.2g} each)"

@@ -23,8 +23,9 @@ from .quality import Quality, measure
 from .tiles import Finder, small_faces
 
 LIMITS = Limits(work_side=2048)
-"""The detector finds faces from about a tenth of the photo's longer side upwards. In a photo read at 1,024 to 2,048 px
-such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing."""
+"""On the whole photo the detector finds faces from about a tenth of its longer side upwards. In a photo read at 1,024 to
+2,048 px such a face has 45 px and more between the eyes, above the template's 35: reading it at reduced size loses nothing.
+The smaller ones that parts and the full-range detector show do lose by it; `Quality` judges the pixels that are left."""
 _CPU_ENGINES = ("litert", "tflite-runtime")
 
 Box = tuple[float, float, float, float]
@@ -102,6 +103,6 @@ def _cut(photo: Photo, face: Face, margin: int) -> FoundFace | None:
     left, top, right, bottom = (round(v * k, 1) for v in face.box)
     inner = slice(margin, size - margin)
     plain = similarity(face.points, target(TEMPLATE_SIDE))
-    quality = measure(face, crop[inner, inner], plain, photo.pixels.shape, k)
+    quality = measure(face, crop[inner, inner], plain, photo.pixels.shape)
     points = tuple((round(float(x) * k, 1), round(float(y) * k, 1)) for x, y in face.points)
     return FoundFace(crop, (left, top, right, bottom), points, quality)

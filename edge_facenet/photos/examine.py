@@ -179,7 +179,7 @@ def _cut(photo: Photo, face: Face, rules: Rules) -> Found | str:
         return f"{cut_off:.0%} of the face lies outside the photo, the limit is {rules.most_cut:.0%}."
     crop = warp(photo.pixels, matrix, size)
     inner = slice(margin, size - margin)
-    quality = measured(face, crop[inner, inner], cut_off, photo.shrunk)
+    quality = measured(face, crop[inner, inner], cut_off)
     if rules.quality is not None and (reasons := judge(quality, rules.quality)):
         return f"Not good enough: {'; '.join(reasons)}."
     scale = round(scale_of(matrix) / photo.shrunk, 4)

@@ -30,7 +30,9 @@ __all__ = ["KEEP_ALL", "Quality", "QualityRules", "judge", "measure", "measured"
 class Quality:
     """What was measured on one face."""
 
-    face_px: float = doc("distance between the eyes, px of the photo as it was taken")
+    face_px: float = doc(
+        "distance between the eyes, px of the photo as it was read: where that was at reduced size, of those"
+    )
     blur: float = doc("variance of the Laplacian of the grey 112-px crop; low = blurred")
     luminance: float = doc("mean luminance of the crop, 0..255")
     yaw: float | None = doc("degrees the face looks to the picture's right; None where the mesh sees no face")
@@ -84,23 +86,22 @@ def only(limits: dict[str, float]) -> QualityRules:
     return QualityRules(**{name: limits.get(name, KEEP_ALL.get(name, 0.0)) for name in names})
 
 
-def measure(face: Face, crop: Pixels, matrix: Floats, shape: tuple[int, ...], shrunk: int = 1) -> Quality:
-    """The quality of a face.
+def measure(face: Face, crop: Pixels, matrix: Floats, shape: tuple[int, ...]) -> Quality:
+    """The quality of a face, in the pixels that its crop is cut from.
 
     Args:
         crop: (s, s, 3) uint8 RGB, the template without margin.
         matrix: (2, 3), photo px to crop px.
         shape: of the photo, (h, w, ...).
-        shrunk: px of the photo as it was taken per px of the photo here.
     """
-    return measured(face, crop, outside(matrix, shape, crop.shape[0], 0)[1], shrunk)
+    return measured(face, crop, outside(matrix, shape, crop.shape[0], 0)[1])
 
 
-def measured(face: Face, crop: Pixels, cut_off: float, shrunk: int = 1) -> Quality:
+def measured(face: Face, crop: Pixels, cut_off: float) -> Quality:
     """The quality of a face of which the share outside the photo is known already."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return Quality(
-        face_px=round(float(np.hypot(*(face.points[1] - face.points[0]))) * shrunk, 1),
+        face_px=round(float(np.hypot(*(face.points[1] - face.points[0]))), 1),
         blur=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 1),
         luminance=round(float(grey.mean()), 1),
         yaw=_tenth(face.yaw),

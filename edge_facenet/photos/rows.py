@@ -41,7 +41,7 @@ class CropRow:
     faces: int = doc("faces found in the photo", 1)
     turned: int = doc("degrees anti-clockwise the photo had to be turned for its face to stand upright", 0)
     scale: float = doc("crop px per photo px; above 1 the face was enlarged", 1.0)
-    face_px: float = doc("distance between the eyes, photo px", 0.0)
+    face_px: float = doc("distance between the eyes, px of the photo as it was read, which may be at reduced size", 0.0)
     blur: float = doc("variance of the Laplacian of the grey crop; low = blurred", 0.0)
     luminance: float = doc("mean luminance of the crop, 0..255", 0.0)
     outside: float = doc("share of the crop that lies outside the photo and was filled by its border, 0..1", 0.0)

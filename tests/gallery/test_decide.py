@@ -15,6 +15,7 @@ import pytest
 
 from edge_facenet.errors import ConfigError, InputError, ThresholdError
 from edge_facenet.gallery import Match, OpenSetThreshold, Templates, impostors
+from edge_facenet.gallery import decide as rule
 from edge_facenet.gallery.decide import decide, threshold
 from edge_facenet.gallery.impostors import cross_scores, student
 from edge_facenet.gallery.people import Rows, build_templates
@@ -56,6 +57,7 @@ def test_golden(case: dict[str, Any]) -> None:
     assert limit.cosine == pytest.approx(expected["cosine"], abs=8 * SCORE)
     assert limit.far == pytest.approx(expected["far"], rel=1e-9)
     assert limit.extrapolated == expected["extrapolated"] == ("extrapolated beyond FAR 1e-" in limit.why)
+    assert f" ({expected['source']}, {limit.people} p" in limit.why
     assert (limit.cosine == oracle.HIGHEST) == ("give a higher --fpir" in limit.why)
     for probe, answer in zip(case["probes"], case["answers"], strict=True):
         used = OpenSetThreshold(case["limit"], case["fpir"], limit.far, limit.people, limit.extrapolated, limit.why)
@@ -75,6 +77,7 @@ def test_the_golden_file_is_what_its_generator_makes(tmp_path: Path, monkeypatch
     oracle.main()
     made = json.loads((tmp_path / "identify.json").read_text())["cases"]
     assert [c["name"] for c in made] == [c["name"] for c in CASES]
+    assert [c["threshold"]["source"] for c in made] == [c["threshold"]["source"] for c in CASES]
     assert [c["answers"] for c in made] == [c["answers"] for c in CASES] or sys.platform != "linux"
 
 
@@ -118,6 +121,19 @@ def test_a_relative_does_not_lock_the_others_out(people: int, cosine: float) -> 
         assert "1 most alike pair left out" in limit.why
         assert limit.cosine < without.cosine + 0.03
     assert limit.cosine < oracle.HIGHEST
+
+
+@pytest.mark.parametrize(("people", "left_out"), [(0, ""), (1, ""), (2, ", 1 most alike pair left out")])
+def test_scores_that_do_not_exist_set_no_threshold(people: int, left_out: str) -> None:
+    """Where no pair of people is left the number is the manifest's, widened, and says so."""
+    limit = threshold(POINTS, templates(oracle.crowd(random.Random(1), people, 3, dimension=128)))
+    alone = impostors.cosine_at(impostors.measured_points(POINTS), impostors.z_of(limit.far))
+    assert limit.cosine > alone + 0.03
+    source = "the manifest's thresholds, widened: no pair of people to learn from"
+    who = f"{people} {'person' if people == 1 else 'people'}"
+    assert limit.why == f"the threshold {limit.cosine:.3f} ({source}, {who}, FAR {limit.far:.2g} each){left_out}"
+    third = threshold(POINTS, templates(oracle.crowd(random.Random(1), 3, 3, dimension=128)))
+    assert "(the enrolled people's own scores, 3 people, " in third.why
 
 
 def test_large_galleries_are_not_looked_at_pair_by_pair() -> None:
@@ -201,3 +217,31 @@ def test_crowded_answers_stay_short() -> None:
     assert len(match.ambiguous) == 40
     assert "37 more" in match.why
     assert len(match.why) < 200
+
+
+def test_the_constants_are_those_of_the_golden_file_that_kotlin_reads() -> None:
+    golden = json.loads((GOLDEN / "identify.json").read_text())
+    assert {name: value for name, value in golden.items() if name != "cases"} == {
+        "margin": rule.MARGIN,
+        "prior_weight": rule.PRIOR_WEIGHT,
+        "highest": rule.HIGHEST,
+        "few": impostors.FEW,
+        "many": impostors.MANY,
+    }
+
+
+@pytest.mark.parametrize("people", [8, 10])
+@pytest.mark.parametrize("twins", [2, 3])
+def test_every_pair_of_look_alikes_is_left_out_not_only_the_first(people: int, twins: int) -> None:
+    rng = random.Random(people)
+    crowd = oracle.crowd(rng, people, 2, dimension=128, shift=0.02)
+    for k in range(twins):
+        twin = oracle.near(rng, oracle.template(crowd[k]), 0.9 - 0.05 * k)
+        crowd[-1 - k] = [oracle.near(rng, twin, 0.95) for _ in range(2)]
+    limit = threshold(POINTS, templates(crowd))
+    assert limit.why.endswith(f", {twins} most alike pairs left out")
+    assert limit.cosine == pytest.approx(oracle.threshold(oracle.POINTS, crowd, 0.01)["cosine"], abs=8 * SCORE)
+    for k in range(twins):
+        twin, stranger = oracle.template(crowd[-1 - k]), oracle.template(crowd[twins])
+        assert oracle.dot(oracle.template(crowd[k]), twin) > limit.cosine + 0.1
+        assert oracle.dot(stranger, twin) < limit.cosine

@@ -135,7 +135,7 @@ def qualities() -> list[dict[str, Any]]:
         photo = selftest_faces()[number]
         matrix = align.similarity(points, align.target())
         crop = align.warp(photo, matrix, 112)
-        seen = quality.measure(face, crop, matrix, photo.shape, 2)
+        seen = quality.measure(face, crop, matrix, photo.shape)
         found.append({"face": number, "points": points.tolist(), "quality": vars(seen), "reasons": quality.judge(seen)})
     return found + limits()
 

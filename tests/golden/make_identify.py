@@ -75,9 +75,12 @@ def threshold(points: dict[float, float], people: list[list[list[float]]], fpir:
     while count <= MANY and pairs and math.fsum(pairs[0]) / len(pairs[0]) > max(t, own(pairs[1:])):
         pairs = pairs[1:]
     cosine = min(max(t, own(pairs)), HIGHEST)
+    source = "the manifest's thresholds"
+    if own(pairs) > t:
+        source = "the enrolled people's own scores" if pairs else source + ", widened: no pair of people to learn from"
     smallest, largest = min(points), max(points)
     extrapolated = far < smallest * (1 - 1e-9) or far > largest * (1 + 1e-9)
-    return {"cosine": cosine, "far": far, "extrapolated": extrapolated}
+    return {"cosine": cosine, "far": far, "extrapolated": extrapolated, "source": source}
 
 
 def decide(
@@ -175,6 +178,7 @@ def main() -> None:
         case("everybody the same: no threshold helps", rng, [[axis(0)] for _ in range(4)]),
         case("two measured points", rng, ten[:5], points={0.1: 0.2, 0.01: 0.3}),
         case("128 numbers", rng, crowd(rng, 4, 2, dimension=128, shift=0.04)),
+        case("less alike than the manifest's strangers: its threshold stands", rng, [[axis(k)] for k in range(6)]),
     ]
     text = json.dumps(
         {"margin": MARGIN, "prior_weight": PRIOR, "highest": HIGHEST, "few": FEW, "many": MANY, "cases": cases}

@@ -149,7 +149,9 @@ def test_c007_heic_with_the_extra_is_read_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     stream = io.BytesIO()
-    heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(scene(), 1)))).save(stream, exif=exif.tobytes(), quality=95)
+    heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(scene(), 1)))).save(
+        stream, exif=exif.tobytes(), quality=95
+    )
     found = decode(stream.getvalue())
     assert found.kind == "HEIF" and found.pixels.shape == scene().shape
     assert np.abs(found.pixels.astype(int) - scene()).mean() < 4

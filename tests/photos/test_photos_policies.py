@@ -17,6 +17,7 @@ from edge_facenet.errors import InputError
 from edge_facenet.photos import choose, likeness
 from edge_facenet.photos.choose import Policy, chosen, real
 from edge_facenet.photos.cropset import CropSet, CropSetWriter, Recipe
+from edge_facenet.photos.decode import decode
 from edge_facenet.photos.examine import Rules, cut_all
 from edge_facenet.photos.face import Face
 from edge_facenet.photos.faces import FaceFinder
@@ -157,6 +158,20 @@ def test_the_figures_of_every_crop_stand_in_the_index(tmp_path: Path, finder: Fa
     assert turned and sorted(reasons(tmp_path / "strict")) == turned
     assert strict.seal.settings["quality"]["yaw"] == 20
     assert all("Not good enough: turned away" in why for why in reasons(tmp_path / "strict").values())
+
+
+def test_a_crop_set_counts_the_pixels_that_were_read(tmp_path: Path, finder: FaceFinder, orl_folder: Path) -> None:
+    """A photo of 4,104 px is read at 2,052: its face has the figures of the same picture saved at that size."""
+    face = np.asarray(Image.open(orl_folder / "s1" / "1.pgm").convert("RGB"))
+    small = paste(grey(2052, 1539), face, (900, 700))
+    large = small.repeat(2, 0).repeat(2, 1)
+    photos = put(tmp_path / "in", {name: encoded(p, "PNG") for name, p in (("1.png", small), ("2.png", large))})
+    saved, taken = prepare([photos], tmp_path / "out", finder=finder).crops.rows
+    assert np.allclose(taken.points, 2 * np.array(saved.points), atol=0.01)  # of the photo as taken
+    assert taken.face_px == saved.face_px and 30 < saved.face_px < 40
+    for photo in (small, large):
+        refused = cut_all(decode(encoded(photo, "PNG")), finder, Rules(quality=only({"face_px": 40})))
+        assert refused == f"Not good enough: too small: {saved.face_px:g} px between the eyes, at least 40 needed."
 
 
 def test_limits_that_are_not_given_refuse_nothing() -> None:

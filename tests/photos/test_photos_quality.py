@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from photos_world import encoded, grey, paste
 from PIL import Image
 
 from edge_facenet.errors import ConfigError
 from edge_facenet.photos import pieces, quality, rows, tiles
-from edge_facenet.photos.aligner import Aligner, FoundFace, aligner_fingerprint, open_aligner
-from edge_facenet.photos.decode import Photo
+from edge_facenet.photos.aligner import LIMITS, Aligner, FoundFace, aligner_fingerprint, open_aligner
+from edge_facenet.photos.decode import Photo, decode
 from edge_facenet.photos.face import Face
 from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.mesh import Mesh
@@ -158,7 +159,24 @@ def test_boxes_and_points_are_those_of_the_photo_as_taken(aligner: Aligner, orl_
     shrunk = aligner.faces(Photo(pixels, shrunk=4))[0]
     assert np.allclose(shrunk.box, 4 * np.array(plain.box), atol=0.3)  # one decimal is kept
     assert np.allclose(shrunk.points, 4 * np.array(plain.points), atol=0.3)
-    assert shrunk.quality.face_px == pytest.approx(4 * plain.quality.face_px, abs=0.3)
+    assert shrunk.quality == plain.quality  # the pixels in hand are judged
+
+
+def test_a_large_photo_is_judged_by_the_pixels_that_were_read(aligner: Aligner, orl_folder: Path) -> None:
+    """45 px between the eyes of the file, 11 of what was read: refused like the same picture saved at that size."""
+    small = cv2.resize(picture(orl_folder, 1, 1), None, fx=1.3, fy=1.3, interpolation=cv2.INTER_CUBIC)
+    taken = encoded(paste(grey(4104, 3078), small, (1800, 1400)), "PNG", compress_level=1)
+    large = decode(taken, LIMITS)
+    saved = decode(encoded(large.pixels, "PNG"), LIMITS)
+    assert (large.shrunk, saved.shrunk, large.pixels.shape[1]) == (4, 1, 1026)
+    (of_large,), (of_saved,) = aligner.faces(large), aligner.faces(saved)
+    assert np.array_equal(of_large.crop, of_saved.crop)
+    assert of_large.quality == of_saved.quality
+    assert judge(of_large.quality) == judge(of_saved.quality)
+    assert (
+        judge(of_large.quality)[0] == f"too small: {of_saved.quality.face_px:g} px between the eyes, at least 16 needed"
+    )
+    assert np.allclose(of_large.box, 4 * np.array(of_saved.box), atol=0.3)  # of the photo as taken; one decimal is kept
 
 
 def test_a_margin_is_kept_around_the_template(aligner: Aligner, orl_folder: Path) -> None:

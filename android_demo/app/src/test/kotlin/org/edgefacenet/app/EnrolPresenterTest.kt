@@ -206,7 +206,7 @@ class EnrolPresenterTest {
 
     @Test
     fun `photos of one file name from two folders are two photos`() {
-        val named = Pictures { FolderPictures.read(it).run { Picture(image, shrunk, sha256, "IMG_0001.JPG") } }
+        val named = Pictures { FolderPictures.read(it).run { Picture(image, sha256, "IMG_0001.JPG") } }
         PhotoEnrol(Lab.work, named, { session }, enrol).add(listOf("1-1", "1-2", "1-2"))
         enrol.rename("Ada")
         enrol.save()
@@ -217,7 +217,7 @@ class EnrolPresenterTest {
 
     @Test
     fun `photos - no refusal is forgotten over those that are taken, until others are chosen`() {
-        val blurred = Pictures { if (it == "blurred") Picture(Lab.scene(it), 1, "hash", "blurred.png") else FolderPictures.read(it) }
+        val blurred = Pictures { if (it == "blurred") Picture(Lab.scene(it), "hash", "blurred.png") else FolderPictures.read(it) }
         val photos = PhotoEnrol(Lab.work, blurred, { session }, enrol)
         photos.add(listOf("no-picture", "1-1", "blurred", "1-2", "group", "1-3"))
         assertEquals(3, state.takes.size)

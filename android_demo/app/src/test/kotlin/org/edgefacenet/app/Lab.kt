@@ -89,7 +89,7 @@ internal object FolderPictures : Pictures {
     override fun read(address: String): Picture {
         val file = Lab.photo(address)
         if (!file.exists()) throw InputException("The picture cannot be read; it may have been moved or deleted. Choose another.")
-        return Picture(Lab.decode(file), 1, Hash.sha256(file.readBytes()), file.name)
+        return Picture(Lab.decode(file), Hash.sha256(file.readBytes()), file.name)
     }
 }
 

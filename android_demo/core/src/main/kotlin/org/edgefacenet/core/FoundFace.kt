@@ -16,26 +16,24 @@ class FoundFace(val face: DetectedFace, val crop: RgbImage, val quality: Quality
          * @param parts levels of ever smaller parts in which small faces are looked for, 0..2; four parts at the first, twelve
          *   at the second.
          * @param margin px kept around the template on each side, as the manifest of the network says.
-         * @param shrunk px of the picture as it was taken per px of [image], see [PhotoLimits].
          */
         fun of(
             finder: FaceFinder,
             image: RgbImage,
             most: Int = Int.MAX_VALUE,
             turned: Boolean = true,
-            shrunk: Int = 1,
             margin: Int = 0,
             parts: Int = if (turned) 2 else 0,
         ): List<FoundFace> {
             val whole = real(finder.find(image, most, turned))
             val small = if (parts > 0 && whole.size < most && whole.all { it.turns == 0 }) SmallFaces.of(image, finder, whole, parts) else emptyList()
-            return (whole + small).take(most).mapNotNull { cut(image, it, shrunk, margin) }
+            return (whole + small).take(most).mapNotNull { cut(image, it, margin) }
         }
 
-        private fun cut(image: RgbImage, face: DetectedFace, shrunk: Int, margin: Int): FoundFace? = try {
+        private fun cut(image: RgbImage, face: DetectedFace, margin: Int): FoundFace? = try {
             val plain = Aligner.crop(image, face)
             val crop = if (margin == 0) plain else Aligner.crop(image, face, Aligner.CROP_SIDE + 2 * margin, margin)
-            FoundFace(face, crop, Quality.measure(image, face, plain, shrunk))
+            FoundFace(face, crop, Quality.measure(image, face, plain))
         } catch (_: InputException) {
             null // five points in one place are no face
         }
@@ -60,7 +58,10 @@ object PhotoLimits {
     /** Largest declared size; a phone's 108-megapixel photo passes. */
     const val MEGAPIXELS: Int = 128
 
-    /** Photos longer than this are read at a half, a quarter or an eighth, px: a face of a tenth of it is still found. */
+    /**
+     * Photos longer than this are read at a half, a quarter or an eighth, px. A face of a tenth of it loses nothing by that; the
+     * smaller ones that parts show do, and [Quality] judges the pixels that are left.
+     */
     const val WORK_SIDE: Int = 2048
 
     /**

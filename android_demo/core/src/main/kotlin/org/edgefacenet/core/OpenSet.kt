@@ -99,6 +99,12 @@ object OpenSet {
     /** Above this nobody's second photo is recognised; no useful threshold lies there. */
     const val HIGHEST: Double = 0.9
 
+    private const val MANIFEST = "the manifest's thresholds"
+    private const val OWN = "the enrolled people's own scores"
+
+    /** Nobody or one person is enrolled, or every pair was left out: the prior alone, whose quantile is Student's. */
+    private const val WIDENED = "$MANIFEST, widened: no pair of people to learn from"
+
     /**
      * The score above which a face is one of the enrolled people.
      *
@@ -112,7 +118,8 @@ object OpenSet {
         val (own, leftOut) = own(points, alone, templates)
         val cosine = min(max(alone, own), HIGHEST)
         val beyond = beyond(points, far)
-        var why = why(cosine, own > alone, templates.size, far) + (beyond?.let { ", extrapolated beyond FAR ${power(it)}" } ?: "")
+        val raised = if (leftOut < templates.crossScores.size) OWN else WIDENED
+        var why = why(cosine, if (own > alone) raised else MANIFEST, templates.size, far) + (beyond?.let { ", extrapolated beyond FAR ${power(it)}" } ?: "")
         if (leftOut > 0) why += ", $leftOut most alike ${if (leftOut == 1) "pair" else "pairs"} left out"
         if (max(alone, own) > HIGHEST) why += "; no higher one would name anybody: enroll more people"
         return OpenSetThreshold(cosine, fpir, far, templates.size, beyond != null, why)
@@ -284,10 +291,8 @@ object OpenSet {
         return "ambiguous: $shown$more; the scores are less than $MARGIN apart"
     }
 
-    private fun why(cosine: Double, own: Boolean, people: Int, far: Double): String {
-        val source = if (own) "the enrolled people's own scores" else "the manifest's thresholds"
-        return "the threshold ${three(cosine)} ($source, $people ${if (people == 1) "person" else "people"}, FAR ${short(far)} each)"
-    }
+    private fun why(cosine: Double, source: String, people: Int, far: Double): String =
+        "the threshold ${three(cosine)} ($source, $people ${if (people == 1) "person" else "people"}, FAR ${short(far)} each)"
 
     private fun three(value: Double): String = "%.3f".format(java.util.Locale.ROOT, value)
 

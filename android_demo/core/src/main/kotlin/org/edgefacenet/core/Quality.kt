@@ -9,7 +9,7 @@ import kotlin.math.round
 /**
  * How good a face is for recognition, as `edge_facenet/photos/quality.py` measures it.
  *
- * @property facePx distance between the eyes, px of the picture.
+ * @property facePx distance between the eyes, px of the picture as it was read: where that was at reduced size, of those.
  * @property blur variance of the Laplacian of the grey 112-px crop; low = blurred.
  * @property luminance mean luminance of the crop, 0..255.
  * @property yaw degrees the face looks to the picture's right; null where the mesh sees no face.
@@ -61,16 +61,15 @@ data class Quality(
         private val INNER = intArrayOf(28, 40, 84, 104)
 
         /**
-         * The quality of a face.
+         * The quality of a face, in the pixels that its crop is cut from.
          *
          * @param crop the face at 112 px, cut from [image].
-         * @param shrunk px of the picture as it was taken per px of [image].
          */
-        fun measure(image: RgbImage, face: DetectedFace, crop: RgbImage, shrunk: Int = 1): Quality {
+        fun measure(image: RgbImage, face: DetectedFace, crop: RgbImage): Quality {
             val points = face.alignment()
             val grey = grey(crop)
             return Quality(
-                tenth(hypot(points.x(1) - points.x(0), points.y(1) - points.y(0)) * shrunk),
+                tenth(hypot(points.x(1) - points.x(0), points.y(1) - points.y(0))),
                 tenth(sharpness(grey, crop.width, crop.height)),
                 tenth(grey.average()),
                 face.yaw?.let { tenth(it) },

@@ -127,9 +127,9 @@ class FacesTest {
     fun `faces come cut and judged`() {
         val two = listOf(listOf(100.0, 3.0, 60.0, 62.0, 40.0), listOf(300.0, 2.5, 20.0, 90.0, 20.0))
         val nets = StubNets(listOf(two), listOf(listOf(6.0, 0.0)))
-        val found = FoundFace.of(FaceFinder(nets.detector, nets.mesh), photo, shrunk = 2)
+        val found = FoundFace.of(FaceFinder(nets.detector, nets.mesh), photo)
         assertEquals(listOf(112, 112), found.map { it.crop.width })
-        assertEquals(2 * found[0].face.points.let { Math.hypot((it[1].x - it[0].x).toDouble(), (it[1].y - it[0].y).toDouble()) }, found[0].quality.facePx, 0.06)
+        assertEquals(found[0].face.points.let { Math.hypot((it[1].x - it[0].x).toDouble(), (it[1].y - it[0].y).toDouble()) }, found[0].quality.facePx, 0.06)
         val doubtful = StubNets(listOf(two.map { it.toMutableList().apply { set(1, -0.3) } }), listOf(listOf(-6.0, 0.0)))
         assertTrue("neither detector nor mesh is sure", FoundFace.of(FaceFinder(doubtful.detector, doubtful.mesh), photo, turned = false).isEmpty())
     }

@@ -42,6 +42,7 @@ class OpenSetTest {
         assertEquals(name, expected.double("cosine"), found.cosine, 1e-5)
         assertEquals(name, expected.double("far"), found.far, 1e-12)
         assertEquals(name, expected.text("extrapolated"), found.extrapolated.toString())
+        assertTrue("$name: ${found.why}", " (${expected.text("source")}, ${found.people} p" in found.why)
         val limit = case.optional("limit") ?: return@forEach
         case.list("probes").zip(case.list("answers")).forEachIndexed { i, (probe, answer) ->
             decided("$name, probe $i", OpenSet.decide(vector(probe), templates, OpenSetThreshold(limit, 0.01, 0.01, templates.size, false, "")), answer as JsonObject)

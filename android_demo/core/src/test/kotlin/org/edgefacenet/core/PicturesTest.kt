@@ -81,7 +81,7 @@ class PicturesTest {
         val exact = Points(points(case).flatten().toDoubleArray())
         face.exact = Exact(exact, 0.876543, 0.98765, 12.34 to -5.67)
         val image = Golden.faces[case.int("face")]
-        val found = Quality.measure(image, face, Aligner.crop(image, face), 2)
+        val found = Quality.measure(image, face, Aligner.crop(image, face))
         val said = case.obj("quality")
         assertNumbers(
             "quality",

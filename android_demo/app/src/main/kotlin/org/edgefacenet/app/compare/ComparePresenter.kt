@@ -98,7 +98,7 @@ class ComparePresenter(private val work: Work, private val pictures: Pictures, p
 
     private fun open(session: Session, address: String, face: Int?): Slot {
         val picture = pictures.read(address)
-        val found = session.networks.look(picture.image, turned = true, shrunk = picture.shrunk).sortedBy { it.found.face.box.left }
+        val found = session.networks.look(picture.image, turned = true).sortedBy { it.found.face.box.left }
         val step = maxOf(1, maxOf(picture.image.width, picture.image.height) / LONGEST)
         val chosen = face?.takeIf { it in found.indices } ?: if (found.size == 1) 0 else null
         return Slot.Shown(address, thinned(picture.image, step), step, found, chosen)

@@ -28,7 +28,7 @@ class PhotoEnrol(private val work: Work, private val pictures: Pictures, private
     }
 
     private fun look(session: Session, picture: Picture): Photo =
-        Photo(picture.name, picture.sha256, session.see(picture.image, turned = true, shrunk = picture.shrunk))
+        Photo(picture.name, picture.sha256, session.see(picture.image, turned = true))
 
     private fun taken(photo: Photo) {
         val why = against(photo)

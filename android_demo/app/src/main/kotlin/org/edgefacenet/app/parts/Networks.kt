@@ -33,10 +33,9 @@ class Networks private constructor(
      *
      * @param turned look for faces lying on their side, too, and thoroughly for small ones: for photos. A camera's frames
      *   stand upright, and are looked at in four parts beside the whole.
-     * @param shrunk px of the picture as it was taken per px of [image].
      */
-    fun look(image: RgbImage, turned: Boolean, shrunk: Int = 1): List<Looked> =
-        FoundFace.of(finder, image, MOST, turned, shrunk, artifact.manifest.margin, if (turned) 2 else 1).map { Looked(it, embedder.embed(it.crop)) }
+    fun look(image: RgbImage, turned: Boolean): List<Looked> =
+        FoundFace.of(finder, image, MOST, turned, artifact.manifest.margin, if (turned) 2 else 1).map { Looked(it, embedder.embed(it.crop)) }
 
     override fun close(): Unit = graphs.forEach { it.close() }
 

@@ -43,7 +43,7 @@ class Session(val networks: Networks, private val file: File, private val fpir: 
     }
 
     /** Faces of a picture and who they are, as [Networks.look] finds them. */
-    fun see(image: RgbImage, turned: Boolean, shrunk: Int = 1): List<Seen> = networks.look(image, turned, shrunk).map(::name)
+    fun see(image: RgbImage, turned: Boolean): List<Seen> = networks.look(image, turned).map(::name)
 
     /** Who a face is. */
     fun name(face: Looked): Seen {

@@ -22,14 +22,14 @@ class PhotoReader(private val resolver: ContentResolver, private val say: (Int) 
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         stream(uri) { BitmapFactory.decodeStream(it, null, bounds) }
         if (bounds.outWidth < 1 || bounds.outHeight < 1) throw InputException(say(R.string.picture_damaged))
-        val shrunk = PhotoLimits.sampleSize(bounds.outWidth, bounds.outHeight)
+        val step = PhotoLimits.sampleSize(bounds.outWidth, bounds.outHeight)
         val orientation = stream(uri) { ExifOrientation.read(head(it)) }
-        return Picture(ExifOrientation.apply(pixels(uri, shrunk), orientation), shrunk, stream(uri, ::hash), name(uri))
+        return Picture(ExifOrientation.apply(pixels(uri, step), orientation), stream(uri, ::hash), name(uri))
     }
 
-    private fun pixels(uri: Uri, shrunk: Int): RgbImage {
+    private fun pixels(uri: Uri, step: Int): RgbImage {
         val options = BitmapFactory.Options().apply {
-            inSampleSize = shrunk
+            inSampleSize = step
             inPreferredConfig = Bitmap.Config.ARGB_8888
             inPreferredColorSpace = ColorSpace.get(ColorSpace.Named.SRGB)
         }

@@ -6,11 +6,11 @@ import org.edgefacenet.core.RgbImage
 /**
  * A photo from the phone, upright.
  *
- * @property shrunk px of the photo as it was taken per px of [image].
+ * @property image its pixels as they were read: of large photos every second, fourth or eighth.
  * @property sha256 of the file.
  * @property name of the file, where it is known.
  */
-class Picture(val image: RgbImage, val shrunk: Int, val sha256: String, val name: String)
+class Picture(val image: RgbImage, val sha256: String, val name: String)
 
 /** Photos of the phone, by the address that the system's picker gives. */
 fun interface Pictures {

@@ -63,10 +63,12 @@ class PhonePartsTest {
         val used = Runtime.getRuntime().run { totalMemory() - freeMemory() }
         val picture = reader.read(offer("large"))
         assertEquals(1500 to 1125, picture.image.width to picture.image.height)
-        assertEquals(8, picture.shrunk)
         val more = Runtime.getRuntime().run { totalMemory() - freeMemory() } - used
         assertTrue("$more bytes", more < 100_000_000) // the whole photo has 432 million
-        assertTrue(OpenSet.dot(Lab.networks.look(picture.image, true, 8).single().embedding, embedding("1-2")) > 0.6)
+        val seen = Lab.networks.look(picture.image, true).single()
+        assertTrue(OpenSet.dot(seen.embedding, embedding("1-2")) > 0.6)
+        val (left, right) = seen.found.face.points
+        assertEquals("px as they were read", Math.hypot((right.x - left.x).toDouble(), (right.y - left.y).toDouble()), seen.found.quality.facePx, 0.06)
     }
 
     @Test
@@ -180,7 +182,7 @@ class PhonePartsTest {
 
     private fun embedding(photo: String): FloatArray {
         val picture = reader.read(offer(photo))
-        return Lab.networks.look(picture.image, turned = true, shrunk = picture.shrunk).single().embedding
+        return Lab.networks.look(picture.image, turned = true).single().embedding
     }
 
     private fun offer(photo: String): String {
