@@ -31,7 +31,9 @@ def fake(folder: Path, name: str, content: str, monkeypatch: pytest.MonkeyPatch)
 def test_the_extras_are_those_of_the_project() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
-    asked = {name: {re.split(r"[><=;]", one)[0].replace("-", "_") for one in packages} for name, packages in extras.items()}
+    asked = {
+        name: {re.split(r"[><=;]", one)[0].replace("-", "_") for one in packages} for name, packages in extras.items()
+    }
     engines = {"onnx", "tflite-runtime"}  # tried by running them
     assert {name: set(modules) for name, modules in checks.EXTRAS.items()} == {
         name: packages for name, packages in asked.items() if name not in engines | {"demo"}

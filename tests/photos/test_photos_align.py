@@ -67,4 +67,4 @@ def test_a_crop_of_a_part_of_the_photo_is_that_of_the_whole(
     x, y = (start % factor for start in part[1])
     monkeypatch.setattr(align, "_region", lambda *_: (photo[y:, x:], (x, y)))
     apart = np.abs(align.warp(photo, matrix, size).astype(int) - found)
-    assert apart.max() <= 1  # OpenCV takes positions to 1/32 px, and may round another number otherwise; noise is 128 apart
+    assert apart.max() <= 1  # positions in another photo are other numbers, and rounded to 1/32 px by OpenCV
