@@ -28,7 +28,14 @@ ASSETS = (
     "edge_facenet/cli/doctor.tflite",
     "edge_facenet/cli/doctor.onnx",
     "edge_facenet/train/presets/orl-demo.json",
+    "edge_facenet_bench/style.css",
 )
+VERSIONS = {
+    "models/pyproject.toml": r'^version = "(.+)"$',
+    "android_demo/app/build.gradle.kts": r'^ +versionName = "(.+)"$',
+    "android_demo/app/pom.xml": r"<argument>--version-name</argument><argument>(.+)</argument>",
+}
+"""Files beside `pyproject.toml` that state the version, and how."""
 
 
 def loaded_after(code: str) -> set[str]:
@@ -140,13 +147,25 @@ def test_one_version(repo: Path) -> None:
     assert project["version"] == edge_facenet.__version__
 
 
+@pytest.mark.parametrize("file", sorted(VERSIONS))
+def test_what_is_released_with_the_package_has_its_version(repo: Path, file: str) -> None:
+    if not (repo / "models").is_dir():
+        pytest.skip("needs a checkout: the source distribution holds neither the networks nor the app")
+    stated = re.findall(VERSIONS[file], (repo / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert stated == [edge_facenet.__version__]
+
+
 @pytest.fixture(scope="module")
 def wheel(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Names in the wheel, built as `python -m build` builds it."""
+    """Names in the wheel."""
+    return built(repo, tmp_path_factory.mktemp("wheel"))
+
+
+def built(project: Path, out: Path) -> set[str]:
+    """Names in a project's wheel, built as `python -m build` builds it."""
     builder = pytest.importorskip("hatchling.builders.wheel", reason="needs hatchling, a development tool")
-    out = tmp_path_factory.mktemp("wheel")
-    (built,) = builder.WheelBuilder(str(repo)).build(directory=str(out), versions=["standard"])
-    with zipfile.ZipFile(built) as archive:
+    (wheel,) = builder.WheelBuilder(str(project)).build(directory=str(out), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
 
@@ -175,6 +194,26 @@ def tracked(repo: Path) -> list[Path]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs git and a checkout")
     return [repo / name for name in done.stdout.split("\0") if name and (repo / name).is_file()]
+
+
+def data_files(repo: Path, package: str, folder: str) -> set[str]:
+    """What a package holds beside its code, as a wheel names it."""
+    inside = [path for path in tracked(repo) if path.is_relative_to(repo / folder) and path.suffix != ".py"]
+    return {f"{package}/{path.relative_to(repo / folder).as_posix()}" for path in inside}
+
+
+def test_the_wheel_holds_every_file_of_its_packages(wheel: set[str], repo: Path) -> None:
+    kept = {name for package, folder in PACKAGES.items() for name in data_files(repo, package, folder)}
+    assert kept >= {*ASSETS, *(f"{package}/py.typed" for package in PACKAGES)}
+    assert kept - wheel == set()
+
+
+def test_the_wheel_of_the_networks_holds_every_file_of_theirs(repo: Path, tmp_path: Path) -> None:
+    kept = data_files(repo, "edge_facenet_models", "models/edge_facenet_models")
+    assert any(name.endswith(".tflite") for name in kept) and any(name.endswith("CARD.md") for name in kept)
+    shipped = built(repo / "models", tmp_path)
+    assert kept - shipped == set()
+    assert any(name.endswith("licenses/LICENCE.md") for name in shipped)
 
 
 def test_no_file_holds_a_path_of_the_machine_it_was_written_on(repo: Path) -> None:

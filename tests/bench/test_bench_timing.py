@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from bench_world import MS, FakeClock, Lazy
 from edge_facenet_bench import timing
@@ -121,6 +123,22 @@ def test_ratio_is_by_round_so_that_common_drift_cancels() -> None:
     base = [block(4, 4, 4), block(4, 4, 4), block(8, 8, 8)]
     assert ratio(one, base) == (0.25, 0.25, 0.25)
     assert ratio([], base) is None
+
+
+def test_ratio_is_of_medians_and_gives_the_rounds_median_and_ends() -> None:
+    """A neighbour that takes the core for one call of each block changes nothing; the third round is another's."""
+    one = [block(1, 1, 70), block(1, 1, 90), block(3, 3, 3)]
+    base = [block(4, 400, 4), block(4, 4, 4), block(4, 4, 800)]
+    assert ratio(one, base) == (0.25, 0.25, 0.75)
+    assert ratio(one[:2], [base[0], Block((), 0)]) == (0.25, 0.25, 0.25)
+
+
+def test_a_plan_s_lower_limits_may_be_its_upper_ones() -> None:
+    plan = Plan(seconds=5, patience=5, min_calls=50, max_calls=50, rounds=4)
+    assert (plan.seconds, plan.patience, plan.min_calls, plan.max_calls) == (5, 5, 50, 50)
+    for wrong in ({"max_calls": 49}, {"patience": 4.99}):
+        with pytest.raises(ValueError, match="at least"):
+            dataclasses.replace(plan, **wrong)  # type: ignore[arg-type]
 
 
 def test_a_plan_that_cannot_be_is_refused() -> None:

@@ -10,6 +10,7 @@ import train_faces
 from edge_facenet.errors import GateError
 from edge_facenet.train import monitor
 from edge_facenet.train.config import TrainConfig
+from edge_facenet.train.sections import TripletConfig
 
 HEALTHY = {"loss": 1.0, "triplet": 0.1, "active_triplets": 0.5, "mean_cosine": 0.1}
 
@@ -41,6 +42,36 @@ def test_collapse_warns_once(run: Path, figures: dict[str, float], word: str) ->
         _rows(one, {**HEALTHY, **figures}, 2 * monitor.PATIENCE)
         _rows(one, HEALTHY, 1)
     assert len(said) == 1 and word in said[0] and "learning_rate" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("figures", "triplet", "warned"),
+    [
+        ({"mean_cosine": 0.951}, {}, "Embeddings collapse"),
+        ({"mean_cosine": 0.949}, {}, None),
+        ({"triplet": 0.2, "active_triplets": 0.985}, {}, "stands at its margin"),
+        ({"triplet": 0.2, "active_triplets": 0.975}, {}, None),
+        ({"triplet": 0.2, "active_triplets": 0.5}, {}, None),  # chance; the other half has learnt
+        # a fiftieth of the margin, 0.004, to either side
+        ({"triplet": 0.2038, "active_triplets": 1.0}, {}, "stands at its margin"),
+        ({"triplet": 0.2042, "active_triplets": 1.0}, {}, None),
+        ({"triplet": 0.1962, "active_triplets": 1.0}, {}, "stands at its margin"),
+        ({"triplet": 0.1958, "active_triplets": 1.0}, {}, None),
+        ({"triplet": 0.509, "active_triplets": 1.0}, {"margin": 0.5}, "margin 0.5"),
+        ({"triplet": 0.511, "active_triplets": 1.0}, {"margin": 0.5}, None),
+        # the log holds the weighted term, the margin belongs to the unweighted one
+        ({"triplet": 0.6, "active_triplets": 1.0}, {"weight": 3.0}, r"margin (0.2000, margin 0.2)"),
+        ({"triplet": 0.2, "active_triplets": 1.0}, {"weight": 3.0}, None),
+        ({"triplet": 0.0, "active_triplets": 1.0}, {"weight": 0.0}, None),
+    ],
+)
+def test_each_limit_of_a_warning_from_both_sides(
+    run: Path, figures: dict[str, float], triplet: dict[str, float], warned: str | None
+) -> None:
+    said: list[str] = []
+    one = _monitor(run, said, TrainConfig(100, triplet=TripletConfig(**triplet)))  # type: ignore[arg-type]
+    _rows(one, {**HEALTHY, **figures}, monitor.PATIENCE)
+    assert len(said) == (warned is not None) and all(warned in sentence for sentence in said if warned)
 
 
 def test_healthy_training_is_not_warned_of(run: Path) -> None:
