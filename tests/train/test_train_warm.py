@@ -91,7 +91,7 @@ def test_what_is_refused_and_leaves_no_run(source: Path, run: Path, eight_people
         for settings, error, says in (
             ((f"backbone.start_from={source}", "backbone.dimension=9"), ConfigError, "other shapes .*--init-from"),
             ((*_partly(source), "backbone.name=odd"), ConfigError, "is a tiny network, this training is of odd"),
-            ((*_partly("mobbile"),), InputError, "no released network"),
+            ((*_partly("mobbile"),), InputError, "No released weights of .mobbile."),
             ((*_partly(run.with_name("nowhere.npz")),), InputError, "no packed weights"),
             ((*_partly(run.parent),), InputError, "not a training run"),
             ((*_partly(source), "backbone.name=mobile", "backbone.size=32"), ConfigError, "is a tiny network"),
