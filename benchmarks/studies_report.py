@@ -58,7 +58,7 @@ def block(study: Study, record: dict[str, Any] | None, page: Path) -> str:
         if said := paired(rows, record["results"]) or ahead(rows, record["results"]):
             parts.append(said)
     missing = sum(max(0, wanted(row) - len(_of(row, record["results"]))) for row in study.rows)
-    late = f" **{missing} trainings have not been run yet.**" if missing else ""
+    late = f" **Not run yet: {missing} training{'s' * (missing > 1)}.**" if missing else ""
     cap = record["cap_cpu_minutes"]
     parts.append(
         f"{cap:g} CPU minute{'' if cap == 1 else 's'} each, ± is the standard deviation over seeds, {record['date']}, {record['machine']['cpu']}.{late}\n"
