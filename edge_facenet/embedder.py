@@ -191,11 +191,10 @@ def _output_shapes(manifest: Manifest, engine: Engine) -> list[tuple[int, ...]]:
 def _locate(name: str | Path) -> Path:
     path = Path(name)
     if path.is_dir():
-        found = _manifests(path)
-        if not found and str(name) == path.name:  # a folder of photos that is called like a released model
+        if not _manifests(path) and str(name) == path.name:  # a folder of photos that is called like a released model
             with contextlib.suppress(ManifestError):
                 return _released(str(name))
-        return _only(found, path)
+        return only_manifest(path)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
     return _released(str(name))
@@ -205,7 +204,13 @@ def _manifests(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if _looks_like_manifest(path))
 
 
-def _only(found: list[Path], folder: Path) -> Path:
+def only_manifest(folder: Path) -> Path:
+    """The manifest in a folder.
+
+    Raises:
+        ManifestError: there is none, or several.
+    """
+    found = _manifests(folder)
     if len(found) != 1:
         listed = ", ".join(path.name for path in found) or "none"
         raise ManifestError(f"Folder {folder} must hold exactly one manifest, found {listed}. Give the one you mean.")

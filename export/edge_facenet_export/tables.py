@@ -11,7 +11,8 @@ from typing import Any
 
 from edge_facenet import manifest
 from edge_facenet.budget import RULE, LayerCost, millions
-from edge_facenet.errors import ConfigError, ManifestError, MissingExtra
+from edge_facenet.embedder import only_manifest
+from edge_facenet.errors import ConfigError, MissingExtra
 from edge_facenet.manifest import Manifest
 from edge_facenet.schema import to_json
 
@@ -70,22 +71,13 @@ def count_table(what: str, width: float = 1.0, dimension: int = 128) -> CountTab
 
     path = Path(what)
     if path.is_dir() and what.partition("@")[0] not in backbones.BACKBONES:
-        path = _only_manifest(path)
+        path = only_manifest(path)
     if path.suffix in (".tflite", ".onnx", ".json") or path.is_file() or len(path.parts) > 1:
         layers = tuple(count(path))
         held = sum(layer.parameters for layer in layers)
         return CountTable(path.name, layers, held, "held by these layers in the file, batch normalisation folded in")
     name, _, size = what.partition("@")
     return _backbone_table(name, size, width, dimension)
-
-
-def _only_manifest(folder: Path) -> Path:
-    found = list(manifest.named(folder))
-    if len(found) != 1:
-        raise ManifestError(
-            f"Folder {folder} must hold exactly one manifest, found {', '.join(found) or 'none'}. Give the one you mean."
-        )
-    return folder / found[0]
 
 
 def _backbone_table(name: str, size: str, width: float, dimension: int) -> CountTable:
