@@ -34,8 +34,6 @@ class Budget:
 
     muladds: int | None = doc("multiply-adds per face", DEFAULT_MULADDS)
     bytes: int | None = doc("size of the model file", None)
-    arena_bytes: int | None = doc("peak of activation memory", None)
-    milliseconds: float | None = doc("median latency per face on the machine at hand, 1 thread", None)
 
     def check_muladds(self, layers: Sequence[LayerCost], what: str) -> int:
         """The sum over `layers`.
@@ -53,23 +51,16 @@ class Budget:
             )
         return total
 
-    def check(self, quantity: str, found: float, what: str) -> None:
-        """Hold a single figure (`bytes`, `arena_bytes`, `milliseconds`) against its limit.
+    def check_bytes(self, found: int, what: str) -> None:
+        """Hold the size of a model file against its limit.
 
         Raises:
             BudgetExceeded: above the limit.
         """
-        limit = getattr(self, quantity)
-        if limit is not None and found > limit:
-            raise BudgetExceeded(
-                f"{what}: {_plain(found)} {quantity}, {_plain(found - limit)} above the budget of {_plain(limit)}."
-            )
+        if self.bytes is not None and found > self.bytes:
+            raise BudgetExceeded(f"{what}: {found:,} bytes, {found - self.bytes:,} above the budget of {self.bytes:,}.")
 
 
 def millions(count: float) -> str:
     """1416970000 -> '1,417.0 M'."""
     return f"{count / 1e6:,.1f} M"
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"

@@ -35,6 +35,8 @@ def load(name: str | Path, *, engine: str | None = None, threads: int = 1, self_
         self_test: embed two known faces first and compare with what the manifest holds.
     Raises:
         ManifestError: damaged, or file and manifest do not belong together.
+        SetupError: a released model's name, and the released models are not installed.
+        ConfigError: no such engine, or no thread at all.
         LaneUnavailable: the engine is not here, or refuses the file.
         SelfTestFailed: the artifact does not give its own golden embeddings on this engine.
     """

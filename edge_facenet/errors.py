@@ -10,7 +10,7 @@
     ├── ManifestError              4   an artifact and its manifest do not belong together, or one of them is damaged
     │   └── GalleryMismatch            a gallery was made by another network or aligner
     ├── GateError                  5   a gate refused; nothing was written
-    │   ├── BudgetExceeded             MUL-ADDs, bytes or milliseconds above the limit
+    │   ├── BudgetExceeded             MUL-ADDs or bytes above the limit
     │   ├── ParityFailed               the converted network no longer says what the float one says
     │   ├── SelfTestFailed             an artifact does not give its own golden embeddings on this engine
     │   └── ThresholdError             no threshold of this artifact supports the decision asked for
@@ -66,7 +66,15 @@ class InputError(EdgeFacenetError):
 
 
 class PhotoError(InputError):
-    """One photo cannot be read, or must not be."""
+    """One photo cannot be read, or must not be.
+
+    Attributes:
+        again: whether another machine, or this one with more installed or more memory, may read it.
+    """
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class NoFaceFound(InputError):
@@ -111,7 +119,7 @@ class GateError(EdgeFacenetError):
 
 
 class BudgetExceeded(GateError):
-    """MUL-ADDs, bytes or milliseconds above the limit."""
+    """MUL-ADDs or bytes above the limit."""
 
 
 class ParityFailed(GateError):

@@ -1,8 +1,9 @@
-"""Files written beside and renamed, so that a crash leaves the previous one whole."""
+"""Files written beside and renamed, so that a crash leaves the previous one whole; files and folders held by one process."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import OutputError, SetupError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one place are the user's to avoid
+    fcntl = None  # type: ignore[assignment]
 
 
 def sha256(source: bytes | Path) -> str:
@@ -87,6 +93,42 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as canonical JSON in one step. What is no text in a file's name is escaped: it reads back."""
     write_bytes(path, canonical_json(value).encode("utf-8", "backslashreplace"))
+
+
+def try_lock(handle: int | IO[Any]) -> bool | None:
+    """Hold an open file or folder against other processes until it is closed; does not wait.
+
+    Returns:
+        True: it is held. False: another process holds it. None: there are no locks here (Windows, some network file
+        systems).
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def lock_folder(folder: Path) -> int:
+    """Hold a folder against other processes until the returned handle is closed; -1 where there are no locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: it cannot be opened.
+    """
+    if fcntl is None:
+        return -1  # nor can Windows open a folder
+    handle = os.open(folder, os.O_RDONLY)
+    if held := try_lock(handle):
+        return handle
+    os.close(handle)
+    if held is None:
+        return -1
+    raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(folder))
 
 
 def user_data_folder() -> Path:

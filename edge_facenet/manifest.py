@@ -94,8 +94,7 @@ class Thresholds:
         """
         for point in (p for p in self.at if abs(p.far - far) <= 1e-9 * far):
             if point.cosine is None:
-                more = f"; {3 / far:,.0f} are needed" if "impostors" in str(point.note) else ""
-                raise ThresholdError(f"No threshold at FAR {far:g}: {point.note}{more}.")
+                raise ThresholdError(f"No threshold at FAR {far:g}: {point.note}.")
             return point.cosine
         rates = ", ".join(f"{p.far:g}" for p in self.at)
         raise ThresholdError(f"No threshold at FAR {far:g} was derived for this artifact; it has {rates}.")

@@ -249,20 +249,7 @@ class FaceRecognizer:
         return Sample(self._embed([face])[0], shot.sha256, shot.source, crop)
 
     def _only(self, shot: Shot, which: Which, option: str = "--face") -> FoundFace:
-        found = self._faces(shot.photo)
-        if not found:
-            raise NoFaceFound(f"{shot.label}: no face found (mean luminance {shot.photo.luminance:.0f} of 255)")
-        if isinstance(which, str) and which != "largest":
-            raise ConfigError(f'face is a number from 1 or "largest", found {which!r}.')
-        if which == "largest":
-            return max(found, key=lambda face: _area(face.box))
-        if which is not None and not 1 <= which <= len(found):
-            raise InputError(f"{shot.label}: there is no face {which}, it shows {len(found)}: {_boxes(found)}")
-        if which is None and len(found) > 1:
-            raise InputError(
-                f"{shot.label}: {len(found)} faces: {_boxes(found)}. Say which one ({option} N), or take the largest (--largest)"
-            )
-        return found[(which or 1) - 1]
+        return pick(shot, self._faces(shot.photo), which, option)
 
     def _seen(self, face: FoundFace, match: Match, limit: float | None) -> Seen:
         reasons = judge(face.quality, self.options.rules)
@@ -277,6 +264,29 @@ def _opened(image: Image, label: str = "the photo") -> Shot:
             f"{label}: give a path, the bytes of a picture, or pixels (h, w, 3) uint8 RGB; found {type(image).__name__}{hint}."
         )
     return open_shot(image, LIMITS, label)
+
+
+def pick(shot: Shot, found: Sequence[FoundFace], which: Which, option: str = "--face") -> FoundFace:
+    """The face that is meant, of those found in a photo.
+
+    Args:
+        option: of the command line, by which one is chosen.
+    Raises:
+        NoFaceFound: none there. InputError: several and none chosen, or no such face.
+    """
+    if not found:
+        raise NoFaceFound(f"{shot.label}: no face found (mean luminance {shot.photo.luminance:.0f} of 255)")
+    if isinstance(which, str) and which != "largest":
+        raise ConfigError(f'face is a number from 1 or "largest", found {which!r}.')
+    if which == "largest":
+        return max(found, key=lambda face: _area(face.box))
+    if which is not None and not 1 <= which <= len(found):
+        raise InputError(f"{shot.label}: there is no face {which}, it shows {len(found)}: {_boxes(found)}")
+    if which is None and len(found) > 1:
+        raise InputError(
+            f"{shot.label}: {len(found)} faces: {_boxes(found)}. Say which one ({option} N), or take the largest (--largest)"
+        )
+    return found[(which or 1) - 1]
 
 
 def check_template(manifest: Manifest) -> None:

@@ -110,7 +110,7 @@ def processor() -> Check:
     """Model, cores this process may use, and what speeds up integer networks."""
     text = _read("/proc/cpuinfo")
     named = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = set((re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE) or ["", ""])[1].split())
+    flags = cpu.features()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     name = named[1] if named else platform.processor() or platform.machine()
     board = _read("/proc/device-tree/model").strip("\0\n ")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import people
+
 if TYPE_CHECKING:
     from edge_facenet.clustering import Grouping
     from edge_facenet.clustering.album import Album, Eyes
@@ -18,7 +20,7 @@ def command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The album: photos, at any depth.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the result; made when missing.")],
     *,
-    model: Annotated[str, typer.Option(help="A released network, or the manifest of one.", metavar="MODEL")] = "mobile",
+    model: people.Model = "mobile",
     wrong: Annotated[
         float, typer.Option(help="Share of faces that may be put with a stranger; lower means more, purer groups.")
     ] = 0.01,
@@ -26,8 +28,8 @@ def command(
     gallery: Annotated[
         Path | None, typer.Option(help="Name the groups of people who are enrolled in this gallery.", metavar="PATH")
     ] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Key of an encrypted gallery.", metavar="PATH")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of the networks.", min=1)] = 1,
+    key_file: people.KeyFile = None,
+    threads: people.Threads = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Sort an album by person: a folder for each, and a contact sheet, OUT/index.html.
@@ -102,13 +104,11 @@ def _known(gallery: Path | None, key_file: Path | None, eyes: Eyes) -> Any:
     from edge_facenet.gallery import Gallery, Maker
     from edge_facenet.gallery.secure import read_key
 
-    from .people import remark_key
-
     if not gallery.is_file():
         raise InputError(f"There is no gallery {gallery}.")
     maker = Maker(eyes.embedder.fingerprint, eyes.aligner.fingerprint, eyes.embedder.manifest.dimension)
     opened = Gallery.open(gallery, maker, key=None if key_file is None else read_key(key_file), readonly=True)
-    remark_key(key_file)
+    people.remark_key(key_file)
     try:
         return opened.templates()
     finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,22 @@ from .progress import OnProgress
 
 SPACING_S = 0.7
 """Between two pictures of a camera: long enough for the head to move."""
+
+
+Key = tuple[str, str]
+"""Of a photo: its source and sha256; no hash where it cannot be read, which enrolling it will say."""
+
+
+class Keys(dict[str, Key]):
+    """Keys of photos, each read when it is asked for, and once."""
+
+    def __missing__(self, path: str) -> Key:
+        try:
+            digest = read(os.fsencode(path), LIMITS)[1]
+        except OSError:
+            digest = ""
+        self[path] = (source_of(path), digest)
+        return self[path]
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,7 @@ def _photos(recognizer: FaceRecognizer, request: Request) -> Outcome:
             left_out += others
         else:
             photos.append(str(path))
-    return replace(_one(recognizer, request, request.name, photos), left_out=tuple(left_out))
+    return replace(_one(recognizer, request, request.name, photos, Keys()), left_out=tuple(left_out))
 
 
 def _folder(recognizer: FaceRecognizer, request: Request, folder: Path) -> Iterator[Outcome]:
@@ -162,28 +178,29 @@ def _first(name: str) -> str:
 
 
 def _member(recognizer: FaceRecognizer, request: Request, home: Path, paths: Sequence[str]) -> Outcome:
-    photos = [path for path in paths if _is_picture(path)]
-    left_out = tuple(path for path in paths if path not in photos)
+    photos, others = _sorted_out(paths)
+    keys = Keys()
     name = os.fsdecode(home.name)
     try:
         if not photos:
             raise InputError(f"Nothing was enrolled for {name}: there is no photo in {home}.")
-        outcome = _one(recognizer, request, name, photos)
+        outcome = _one(recognizer, request, name, photos, keys)
     except InputError as error:
         person = _known(recognizer, name, None)
         before = None if person is None else _as_it_was(recognizer, person)
         outcome = Outcome(name, before, error=str(error))
-    return replace(_settled(recognizer, request, outcome, home, photos), left_out=left_out)
+    there = [keys[path] for path in photos]
+    return replace(_settled(recognizer, request, outcome, home, there), left_out=tuple(others))
 
 
 def _settled(
-    recognizer: FaceRecognizer, request: Request, outcome: Outcome, home: Path, photos: Sequence[str]
+    recognizer: FaceRecognizer, request: Request, outcome: Outcome, home: Path, photos: Sequence[Key]
 ) -> Outcome:
     """What is gone from below `home` named, or forgotten; a refused photo is no reason to keep it."""
     if outcome.enrolment is None:
         return outcome
     person = outcome.enrolment.person
-    gone = pruning.gone(recognizer, person, home, [_key(path) for path in photos])
+    gone = pruning.gone(recognizer, person, home, photos)
     if not (request.prune and gone):
         return replace(outcome, gone=gone)
     pruned, forgotten = pruning.prune(recognizer, person, gone)
@@ -191,12 +208,14 @@ def _settled(
     return replace(outcome, pruned=pruned, forgotten=forgotten, error=error)
 
 
-def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str]) -> Outcome:
+def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequence[str], keys: Keys) -> Outcome:
     person = _known(recognizer, name, request.person)
-    known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Any]()
-    fresh = [path for path in photos if not known or not _is_known(_key(path), known)]
+    known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Key]()
+    is_known = _recollection(known)
+    fresh = [path for path in photos if not known or not is_known(keys[path])]
     unchanged = len(photos) - len(fresh)
-    pictures = 0 if person is None else _given_pictures(recognizer, name, person, [p for p in photos if p not in fresh])
+    settled = set(photos).difference(fresh)
+    pictures = 0 if person is None else _given_pictures(recognizer, name, person, {p: keys[p] for p in settled})
     if not fresh and person is not None:
         return Outcome(name, replace(_as_it_was(recognizer, person), pictures=pictures), unchanged)
     bar = progress(f"Enrolling {name}", "photos") if request.ways.folder is None else contextlib.nullcontext(None)
@@ -211,10 +230,10 @@ def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequen
     return Outcome(name, replace(done, pictures=done.pictures + pictures), unchanged)
 
 
-def _given_pictures(recognizer: FaceRecognizer, name: str, person: int, known: Sequence[str]) -> int:
+def _given_pictures(recognizer: FaceRecognizer, name: str, person: int, known: Mapping[str, Key]) -> int:
     """Look again at photos that were enrolled without a crop; one that is refused today stays as it is."""
-    bare = recognizer.photos_of(person, bare=True) if known and recognizer.options.keep_crops else frozenset[Any]()
-    again = [path for path in known if bare and _key(path) in bare]
+    bare = recognizer.photos_of(person, bare=True) if known and recognizer.options.keep_crops else frozenset[Key]()
+    again = [path for path, key in known.items() if key in bare]
     try:
         return recognizer.enroll(name, again, person=person, skip_bad=True).pictures if again else 0
     except InputError:
@@ -235,19 +254,13 @@ def _known(recognizer: FaceRecognizer, name: str, person: int | Literal["new"] |
     return same[0] if len(same) == 1 else None
 
 
-def _key(path: str) -> tuple[str, str]:
-    """Source and hash; no hash where it cannot be read, which enrolling it will say."""
-    try:
-        return source_of(path), read(os.fsencode(path), LIMITS)[1]
-    except OSError:
-        return source_of(path), ""
-
-
-def _is_known(key: tuple[str, str], known: frozenset[tuple[str, str]]) -> bool:
+def _recollection(known: frozenset[Key]) -> Callable[[Key], bool]:
     """Whether this very photo is enrolled, under whatever name, and no other photo under this one's name."""
-    source, digest = key
-    hashes = {one for _, one in known}
-    return digest in hashes and all(one == digest for other, one in known if other == source)
+    hashes = {digest for _, digest in known}
+    under: dict[str, set[str]] = {}
+    for source, digest in known:
+        under.setdefault(source, set()).add(digest)
+    return lambda key: key[1] in hashes and under.get(key[0], {key[1]}) == {key[1]}
 
 
 def _camera(recognizer: FaceRecognizer, request: Request, what: str, frames: CameraOptions) -> Outcome:
@@ -302,9 +315,13 @@ def _pictures(folder: Path) -> tuple[list[str], list[str]]:
     listing = walk([folder])
     for remark in (*listing.notes, *(f"Left out: {one.photo}: {one.reason}" for one in listing.refused)):
         note(remark)
-    paths = [os.fsdecode(entry.path) for entry in listing.entries]
-    pictures = [path for path in paths if _is_picture(path)]
-    return pictures, [path for path in paths if path not in set(pictures)]
+    return _sorted_out([os.fsdecode(entry.path) for entry in listing.entries])
+
+
+def _sorted_out(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Pictures, by content, and the other files."""
+    found = [(path, _is_picture(path)) for path in paths]
+    return [path for path, is_picture in found if is_picture], [path for path, is_picture in found if not is_picture]
 
 
 def _is_picture(path: str) -> bool:

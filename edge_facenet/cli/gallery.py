@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .people import KeyFile, Model, Where
+
 if TYPE_CHECKING:
     from edge_facenet.gallery import Gallery
 
@@ -18,15 +20,8 @@ command = typer.Typer(
     'begins with "-" stands behind --.',
 )
 
-Where = Annotated[
-    Path | None, typer.Option("--gallery", help="The gallery file. Default: gallery.db in the user's data folder.")
-]
-KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", help="Key of an encrypted gallery; make one with gallery key.")
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="Name, or id as 7 or #7.")]
-Model = Annotated[str, typer.Option(help="NAME.json, or a released model's name.")]
 
 
 @command.command("list")
@@ -104,6 +99,7 @@ def reject(
     face: Annotated[
         int | None, typer.Option(help="Which face, counted from 1, where the photo shows several.", min=1)
     ] = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Take the largest face where there are several.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was said of this person.")] = False,
     model: Model = "mobile",
     gallery: Where = None,
@@ -120,6 +116,8 @@ def reject(
 
     if undo == (photo is not None):
         raise ConfigError("Give a photo of somebody else, or --undo, and not both.")
+    if largest and face is not None:
+        raise ConfigError("--largest and --face contradict each other: give one of the two.")
     if photo is None:
         store = _open(gallery, key_file)
         person = store.find(who)
@@ -131,7 +129,7 @@ def reject(
     store = _open(gallery, key_file, tools)
     person = store.find(who)
     # its crop is kept where the person's others are: a change of model needs it
-    sample = tools.sample(photo, face, keep_crop=person.crops > 0)
+    sample = tools.sample(photo, "largest" if largest else face, keep_crop=person.crops > 0)
     typer.echo(text.rejected(store.reject(person.id, sample), as_json=as_json))
 
 

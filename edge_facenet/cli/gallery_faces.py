@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_facenet.embedder import Embedder, load
-from edge_facenet.errors import InputError, NoFaceFound
 from edge_facenet.gallery import Maker, Sample
 from edge_facenet.photos.align import TEMPLATE_SIDE
 from edge_facenet.photos.aligner import LIMITS, aligner_fingerprint, open_aligner
 from edge_facenet.photos.shots import open_shot
 from edge_facenet.pixels import Pixels
-from edge_facenet.recognise import box_text, check_template
+from edge_facenet.recognise import Which, check_template, pick
 
 
 @dataclass(frozen=True)
@@ -31,25 +30,14 @@ class Tools:
         """(n, s, s, 3) uint8 RGB -> (n, d) unit rows."""
         return self.embedder.embed(crops)
 
-    def sample(self, photo: Path, face: int | None, *, keep_crop: bool = False) -> Sample:
+    def sample(self, photo: Path, which: Which, *, keep_crop: bool = False) -> Sample:
         """One face of a photo; its crop only where it shall be kept.
 
         Raises:
             PhotoError: unreadable. NoFaceFound: no face. InputError: several faces and none chosen, or no such face.
         """
         shot = open_shot(photo, LIMITS)
-        found = open_aligner().faces(shot.photo, self.embedder.manifest.margin)
-        if not found:
-            raise NoFaceFound(f"{photo} shows no face that could be found. Give a photo with a clear, frontal face.")
-        if face is None and len(found) > 1:
-            raise InputError(
-                f"{photo} shows {len(found)} faces: "
-                f"{'; '.join(f'{k} at {box_text(one.box)}' for k, one in enumerate(found, 1))}. Say which one is meant: --face N."
-            )
-        number = face or 1
-        if not 1 <= number <= len(found):
-            raise InputError(f"{photo} has no face {face}: it shows {len(found)}, counted from 1.")
-        crop = found[number - 1].crop
+        crop = pick(shot, open_aligner().faces(shot.photo, self.embedder.manifest.margin), which).crop
         return Sample(self.embedder.embed(crop[None])[0], shot.sha256, shot.source, crop if keep_crop else None)
 
 

@@ -166,9 +166,8 @@ def _watch(job: Job, source: Source, begun: Sequence[Frame], rest: Iterator[Fram
     looks = job.looks
     watch = Watch((lambda line: None) if looks.as_json else job.out.line, max(LINGER_S, 1.5 * looks.every))
     total = source.total or 0
-    title = "Watching" if total else ""
     try:
-        with progress(title or "Watching", "frames") as on_progress:
+        with progress("Watching", "frames") as on_progress:
             for frame in _chain(begun, rest):
                 if total:
                     on_progress(min(frame.number, total), total)

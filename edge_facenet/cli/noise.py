@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from . import people
+
 
 def command(
     crops: Annotated[Path, typer.Argument(help="Crop set, as `prepare` writes it.")],
@@ -18,8 +20,8 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for noise.csv, two-names.csv and noise.html.")] = Path("noise"),
     shown: Annotated[int, typer.Option(min=1, max=1000, help="Pictures on the page.")] = 60,
     min_photos: Annotated[int, typer.Option(min=3, help="Leave out people with fewer pictures.")] = 3,
-    engine: Annotated[str | None, typer.Option(help="litert, tflite-runtime, onnxruntime or litert-gpu.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the engine.")] = 1,
+    engine: people.Engine = None,
+    threads: people.Threads = 1,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Find wrong names: pictures unlike their person's others, and one face under two names.

@@ -16,7 +16,7 @@ from ..photos.rows import csv_bytes
 from ..schema import doc, to_json
 from ..verification import Duplicates, noise
 from .pictures import page, picture
-from .plain import json_text
+from .plain import json_text, plain
 from .progress import bar
 from .verifying import embed_all, look
 
@@ -130,7 +130,7 @@ def as_text(report: Report, written: tuple[str, ...]) -> str:
     lines += [f"Note: {note}." for note in (report.duplicates.notes() if report.duplicates else ())]
     lines += [f"Written: {path}" for path in written]
     lines.append("The page holds pictures of these people: keep it as you keep their photos.")
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))
 
 
 def _page(report: Report, cropset: CropSet, shown: int) -> bytes:

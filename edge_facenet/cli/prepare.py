@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .plain import plain
+
 if TYPE_CHECKING:
     from edge_facenet.photos.cropset import Layout
     from edge_facenet.photos.prepare import Report
@@ -220,9 +222,9 @@ def _print(report: Report) -> None:
         print(f"{several} photos show several faces (column faces); taken: {crops.seal.settings['face']}.")
     reasons = collections.Counter(r.reason for r in crops.rejections())
     for reason, count in reasons.most_common(5):
-        print(f"  {count} rejected: {reason}")
+        print(plain(f"  {count} rejected: {reason}"))
     if len(reasons) > 5:
         print(f"  … and {len(reasons) - 5} more reasons in {crops.path / 'rejected.csv'}")
     for note in crops.seal.notes:
-        print(f"Note: {note}")
+        print(plain(f"Note: {note}"))
     print(f"Crop set: {crops.path} ({crops.size} px, sha256 {crops.sha256[:12]}…)")

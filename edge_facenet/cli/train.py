@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -144,11 +145,21 @@ def run(
     former = None if runs.is_strange(folder) else train_jobs.remember(folder, crops)
     try:
         with bar("Training", unit="steps") as on_progress:
-            result = train(CropSet.open(crops), folder, config, _listeners(on_progress))
+            cropset, listeners = CropSet.open(crops), _listeners(on_progress)
+            if config.backbone.size > (inner := cropset.size - 2 * cropset.margin):
+                listeners.on_message(_enlarged(config.backbone.size, cropset.size, inner))
+            result = train(cropset, folder, config, listeners)
     except EdgeFacenetError:
         train_jobs.forget_refused(folder, former)
         raise
     typer.echo(json.dumps(_summary(result)) if as_json else _report(result, crops))
+
+
+def _enlarged(wanted: int, side: int, inner: int) -> str:
+    return (
+        f"Crops of {inner} px are enlarged to the network's {wanted}: MUL-ADDs spent on nothing. For sharper ones prepare the "
+        f"photos with --size {math.ceil(wanted * side / inner)}, or train at backbone.size={inner}."
+    )
 
 
 def _begun_with(source: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from .. import files
 from ..errors import EdgeFacenetError, InputError, SetupError
 from ..schema import doc, from_json, to_json
+from ..train.runs import JOB, OUTPUT
 
 KNOWN = "runs"
 """Folder of the user's data that remembers where runs are, so that `train status` needs no path."""
@@ -45,8 +46,8 @@ def remember(run: Path, crops: Path) -> Former:
         what was there before, for `forget_refused`.
     """
     run.mkdir(parents=True, exist_ok=True)
-    former = Former((run / "job.json").read_bytes() if (run / "job.json").is_file() else None, _log(run))
-    files.write_json(run / "job.json", to_json(Job(str(crops.resolve()), str(Path.cwd()))))
+    former = Former((run / JOB).read_bytes() if (run / JOB).is_file() else None, _log(run))
+    files.write_json(run / JOB, to_json(Job(str(crops.resolve()), str(Path.cwd()))))
     with contextlib.suppress(EdgeFacenetError):
         files.write_json(_note(run), {"run": str(run.resolve())})
     return former
@@ -59,11 +60,11 @@ def forget_refused(run: Path, former: Former | None = None, *, output: bool = Fa
     if (run / "config.json").exists():  # a run from before, which goes on as it was begun, if it can
         if former is not None and former.note is not None and former.log == _log(run) and _crops_are_there(former.note):
             with contextlib.suppress(EdgeFacenetError):
-                files.write_bytes(run / "job.json", former.note)
+                files.write_bytes(run / JOB, former.note)
         return
-    (run / "job.json").unlink(missing_ok=True)
+    (run / JOB).unlink(missing_ok=True)
     if output:
-        (run / "output.log").unlink(missing_ok=True)
+        (run / OUTPUT).unlink(missing_ok=True)
     with contextlib.suppress(OSError, EdgeFacenetError):  # something else is in it; no folder for notes
         _note(run).unlink(missing_ok=True)
         run.rmdir()
@@ -101,7 +102,7 @@ def job_of(run: Path) -> Job:
     """
     import json
 
-    path = run / "job.json"
+    path = run / JOB
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import EdgeFacenetError, GateError
+from . import people
 
 
 class Part(StrEnum):
@@ -73,8 +74,8 @@ def command(
     thresholds: Thresholds = None,
     worst: Worst = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for roc.svg and scores.svg.")] = None,
-    engine: Annotated[str | None, typer.Option(help="litert, tflite-runtime, onnxruntime or litert-gpu.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the engine.")] = 1,
+    engine: people.Engine = None,
+    threads: people.Threads = 1,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Measure how well an artifact tells people apart: accuracy, AUC, EER, VAL at false accept rates, its own thresholds.
@@ -100,15 +101,15 @@ def command(
     from .verify_select import Choice, choose
 
     extras = verify_extras.Extras(
-        Plan(enrolled, photos, draws, seed) if open_set else None,
-        probes,
-        tuple(transfer or ()),
-        thresholds,
-        worst,
-        plots,
-        per_person,
-        tuple(far or FARS),
-        seed,
+        open_set=Plan(enrolled, photos, draws, seed) if open_set else None,
+        probes=probes,
+        transfer=tuple(transfer or ()),
+        thresholds=thresholds,
+        worst=worst,
+        plots=plots,
+        per_person=per_person,
+        fars=tuple(far or FARS),
+        seed=seed,
     )
     cropset = CropSet.open(crops)
     parts = None if split is None else read_split(split)

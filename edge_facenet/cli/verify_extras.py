@@ -66,13 +66,13 @@ def extend(
     if extras.thresholds is not None or (extras.transfer and network.manifest.thresholds is None):
         carried = thresholds_here(cropset, chosen, measured, extras)
     if extras.plots is not None:
-        report = dataclasses.replace(report, plots=draw(extras.plots, network, measured))
+        report = dataclasses.replace(report, written=draw(extras.plots, network, measured))
     if extras.thresholds is not None and carried is not None:
         write_thresholds(extras.thresholds, carried)
-        report = dataclasses.replace(report, plots=(*report.plots, str(extras.thresholds)))
+        report = dataclasses.replace(report, written=(*report.written, str(extras.thresholds)))
     if extras.worst is not None:
         worst_pairs(extras.worst, cropset, chosen, measured)
-        report = dataclasses.replace(report, plots=(*report.plots, str(extras.worst)))
+        report = dataclasses.replace(report, written=(*report.written, str(extras.worst)))
     if extras.transfer:
         carried = network.manifest.thresholds or carried
         assert carried is not None

@@ -9,7 +9,7 @@ from ..schema import to_json
 from ..verification import Identification, OpenSetPoint, ProbeTable, Transfer
 from ..verification.probes import EYES
 from ..verification.text import describe, describe_transfer, span, table
-from .plain import json_text
+from .plain import json_text, plain
 from .verifying import Elsewhere, Report
 
 PROBE_FAR = 1e-3  # a phone's own; lower ones hang on single pairs in small sets
@@ -40,8 +40,8 @@ def as_text(report: Report, carried: Thresholds | None = None) -> str:
     if report.probes is not None:
         lines += ["", *describe_probes(report.probes)]
     lines += ["", *(f"Note: {note}." for note in report.notes)] if report.notes else []
-    lines += [f"Written: {path}" for path in report.plots]
-    return "\n".join(lines)
+    lines += [f"Written: {path}" for path in report.written]
+    return "\n".join(map(plain, lines))
 
 
 def describe_open_set(found: Identification) -> list[str]:
@@ -80,7 +80,7 @@ def describe_probes(found: ProbeTable) -> list[str]:
                 "" if point.realised is None else f"{point.realised:.2g}",
             )
         )
-    sides = ", ".join(f"{112 * EYES * side / 112:.0f}" for side in (48, 32, 24))
+    sides = ", ".join(f"{EYES * side:.0f}" for side in (48, 32, 24))
     return [
         f"Hard probes: {found.genuine:,} + {found.impostor:,} pairs of {found.identities} people, the second face of each made hard",
         *table(rows),

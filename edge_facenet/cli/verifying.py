@@ -93,7 +93,7 @@ class Report:
     counts: PairCounts = doc("faults of the pair list")
     duplicates: Duplicates | None = doc("pictures that occur twice; absent when there are too many to compare")
     notes: tuple[str, ...] = doc("what a reader should know")
-    plots: tuple[str, ...] = doc("files written", ())
+    written: tuple[str, ...] = doc("files written beside this report", ())
     open_set: Identification | None = doc("open-set identification, when asked for", None)
     probes: ProbeTable | None = doc("the same pairs made hard, when asked for", None)
     elsewhere: tuple[Elsewhere, ...] = doc("thresholds on other sources, when asked for", ())

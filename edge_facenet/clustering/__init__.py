@@ -1,7 +1,7 @@
 """An album sorted by person.
 
-album (photos to faces) -> linkage, threshold, grouping (faces to people) -> page, folder (people to a folder that a
-person can look at). grouping needs embeddings alone; linkage says why nothing chains.
+album (photos to faces) -> linkage, threshold, grouping (faces to people) -> result, page (people to files that a person
+can look at) -> place (where they go). grouping needs embeddings alone; linkage says why nothing chains.
 """
 
 from .grouping import Faces, Group, Grouping, group

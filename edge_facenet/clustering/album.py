@@ -17,7 +17,7 @@ from edge_facenet.photos.align import Pixels, similarity, target, warp
 from edge_facenet.photos.aligner import LIMITS, Aligner, FoundFace
 from edge_facenet.photos.cropset import Rejection
 from edge_facenet.photos.decode import Limits, Photo, decode
-from edge_facenet.photos.examine import read
+from edge_facenet.photos.examine import read, unread
 from edge_facenet.photos.quality import Quality, QualityRules, judge
 from edge_facenet.photos.walk import Entry, walk
 from edge_facenet.schema import doc
@@ -115,9 +115,7 @@ def _see(entry: Entry, eyes: Eyes) -> Seen | Rejection:
     except OSError as error:
         return Rejection(entry.name, f"The file cannot be read: {error.strerror}.")
     if data is None:
-        return Rejection(
-            entry.name, f"The file has {about.st_size:,} bytes, the limit is {eyes.limits.bytes:,}.", None, digest
-        )
+        return Rejection(entry.name, unread(digest, eyes.limits), None, digest)
     light = None
     try:
         photo = decode(data, eyes.limits)

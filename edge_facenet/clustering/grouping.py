@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_facenet.errors import InputError
+from edge_facenet.gallery.decide import MARGIN  # a poor face joins only what it is so much nearer to than to any other
 from edge_facenet.manifest import Thresholds
 from edge_facenet.schema import doc
 
 from .linkage import BLOCK, SAME_PICTURE, Indices, OnProgress, Rows, agglomerate, check_rows
 from .threshold import WRONG, AlbumThreshold, album_threshold, strangers_shift
-
-MARGIN = 0.05
-"""A poor face joins a group only when it is this much nearer to it than to any other, as in a gallery."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_facenet.errors import InputError
+from edge_facenet.gallery.people import UNIT_SLACK
 from edge_facenet.schema import doc
 
 Rows = npt.NDArray[np.float32]
@@ -42,7 +43,6 @@ BLOCK = 256
 BAND = 0.02
 """Joined in the same round are those this little farther than the two that name each other. Without it a large group takes
 in one face a round, and every round looks at all; the share of pairs put together below moved by 0.3 points at most."""
-UNIT_SLACK = 1e-3  # half precision moves a length by 5e-4
 
 
 @dataclass(frozen=True)

@@ -223,19 +223,9 @@ def _linked(source: bytes, target: bytes) -> bool:
 
 def _lock(stage: Path) -> int:
     try:
-        import fcntl
-    except ImportError:  # Windows: two runs into one folder are the user's to avoid
-        return -1
-    handle = os.open(stage, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return files.lock_folder(stage)
     except BlockingIOError as error:
-        os.close(handle)
         raise OutputError(f"Another {TOOL} is writing beside {stage.parent}. Wait until it has finished.") from error
-    except OSError:  # a network file system without locks
-        os.close(handle)
-        return -1
-    return handle
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def decode(data: bytes, limits: Limits = Limits()) -> Photo:
         PhotoError: not a picture, damaged, above a limit, or in a colour space that would have to be guessed.
     """
     if len(data) > limits.bytes:
-        raise PhotoError(f"The file has {len(data):,} bytes, the limit is {limits.bytes:,}.")
+        raise PhotoError(too_large(len(data), limits))
     kind, what = sniff(data[:HEAD_BYTES])
     if kind is None:
         raise PhotoError(f"This is {what}.")
@@ -90,9 +90,16 @@ def decode(data: bytes, limits: Limits = Limits()) -> Photo:
     except PhotoError:
         raise
     except MemoryError as error:
-        raise PhotoError(f"Not enough memory to decode this {kind}. Make it smaller, or free some memory.") from error
+        raise PhotoError(
+            f"Not enough memory to decode this {kind}. Make it smaller, or free some memory.", again=True
+        ) from error
     except Exception as error:  # a decoder meets hostile bytes: whatever it raises, the file is damaged
         raise PhotoError(f"Cannot decode this {kind}: {_cause(error)}.") from error
+
+
+def too_large(size: int, limits: Limits) -> str:
+    """What is said of a file of `size` bytes, which are more than it may have."""
+    return f"The file has {size:,} bytes, the limit is {limits.bytes:,}."
 
 
 def _decode(data: bytes, kind: str, limits: Limits) -> Photo:
@@ -120,9 +127,13 @@ def _open(data: bytes, kind: str) -> Any:
     Image.init()
     if kind == "HEIF":
         _register_heif()
-    if kind not in Image.OPEN:
-        raise PhotoError(f"This installation of Pillow cannot read {kind}. Convert the picture to JPEG or PNG.")
-    return Image.OPEN[kind][0](io.BytesIO(data), "")
+    plugin, accepts = Image.OPEN.get(kind, (None, None))
+    # a plugin that was built without its codec answers with a text
+    if plugin is None or (accepts is not None and isinstance(accepts(data[:16]), str)):
+        raise PhotoError(
+            f"This installation of Pillow cannot read {kind}. Convert the picture to JPEG or PNG.", again=True
+        )
+    return plugin(io.BytesIO(data), "")
 
 
 def _register_heif() -> None:
@@ -130,7 +141,7 @@ def _register_heif() -> None:
         import pillow_heif
     except ImportError as error:
         raise PhotoError(
-            "HEIC picture: reading it needs pillow-heif. Type: pip install 'edge-facenet[heic]'"
+            "HEIC picture: reading it needs pillow-heif. Type: pip install 'edge-facenet[heic]'", again=True
         ) from error
     pillow_heif.register_heif_opener()
 

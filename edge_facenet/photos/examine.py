@@ -16,7 +16,7 @@ from edge_facenet.schema import doc, to_json
 
 from .align import BORDER, Pixels, outside, scale_of, similarity, target, warp
 from .choose import MEANING, Policy, chosen, real
-from .decode import Limits, Photo, decode
+from .decode import Limits, Photo, decode, too_large
 from .face import Face
 from .faces import LEVEL_DEGREES, FaceFinder
 from .models import CATALOGUE, FAR
@@ -29,6 +29,7 @@ from .walk import Entry
 REVISION = 1
 """Raised when the same photos would give other crops; crop sets of another revision are not continued."""
 _NEARLY_BLACK, _NEARLY_WHITE = 10.0, 245.0
+_SIZE = "size:"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def read(path: bytes, limits: Limits) -> tuple[bytes | None, str]:
     """A file's bytes and their sha256.
 
     Returns:
-        (None, "size:N") for a file above the limit, which is not read.
+        (None, "size:N") for a file above the limit, which is not read: `unread` says so.
     Raises:
         OSError: it cannot be read.
     """
@@ -87,9 +88,14 @@ def read(path: bytes, limits: Limits) -> tuple[bytes | None, str]:
         if not stat.S_ISREG(about.st_mode):
             raise OSError(0, "not a regular file")
         if about.st_size > limits.bytes:
-            return None, f"size:{about.st_size}"
+            return None, f"{_SIZE}{about.st_size}"
         data = stream.read(limits.bytes + 1)
     return data, files.sha256(data)
+
+
+def unread(digest: str, limits: Limits) -> str:
+    """What is said of a file that `read` left unread, by what it gave as its digest."""
+    return too_large(int(digest.removeprefix(_SIZE)), limits)
 
 
 def examine(entry: Entry, finder: FaceFinder, rules: Rules) -> Found | Rejection:
@@ -109,13 +115,11 @@ def examine_all(entry: Entry, finder: FaceFinder, rules: Rules) -> tuple[Found, 
     except OSError as error:
         return Rejection(entry.name, f"The file cannot be read: {error.strerror}.")
     if data is None:
-        size = int(digest.removeprefix("size:"))
-        return Rejection(entry.name, f"The file has {size:,} bytes, the limit is {rules.limits.bytes:,}.", None, digest)
+        return Rejection(entry.name, unread(digest, rules.limits), None, digest)
     try:
         photo = decode(data, rules.limits)
     except PhotoError as error:
-        again = "pip install" in str(error) or isinstance(error.__cause__, MemoryError)
-        return Rejection(entry.name, str(error), None, "" if again else digest)
+        return Rejection(entry.name, str(error), None, "" if error.again else digest)
     result = cut_all(photo, finder, rules)
     if isinstance(result, str):
         return Rejection(entry.name, result, round(photo.luminance, 1), digest)

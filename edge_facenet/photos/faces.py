@@ -9,9 +9,9 @@ import numpy as np
 from .align import TEMPLATE, Floats, Pixels, apply, invert, similarity
 from .detect import Detection, Finds
 from .face import Face
-from .far import ROOM, Proposes, apart, closer, far_faces
+from .far import ROOM, Proposes, closer, far_faces
 from .mesh import PRESENT, Mesh
-from .pieces import Box, Placed, area
+from .pieces import Box, Placed, apart, area
 
 LEVEL_DEGREES = 45.0
 """A stored face's eye line lies within this of level in the photo as turned."""

@@ -8,7 +8,7 @@ are settled there by the code that settles them for every photo.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from .align import Pixels
 from .detect import Detection
 from .face import Face
-from .pieces import Placed, moved, parts, shared
+from .pieces import SAME, Placed, apart, moved, parts, shared
 
 ROOM = 3.0
 """Side of what is cut out around a place, in box sides: a third is where the short-range detector misses nothing."""
@@ -24,7 +24,6 @@ LEAST_PART = 320
 """Parts smaller than this, px, show faces of less than 20 px, 9 between the eyes: too small to recognise."""
 MOST_PLACES = 12
 """So many places of one look are examined, the likeliest first: a photo of textures must not take for ever."""
-_SAME = 0.3
 
 Look = Callable[[Pixels], list[Face]]
 
@@ -65,15 +64,6 @@ def _looks(photo: Pixels, detector: Proposes) -> Iterator[list[Detection]]:
         yield detector.propose(photo, turns)
 
 
-def apart(faces: Iterable[Face]) -> list[Face]:
-    """Each face once."""
-    kept: list[Face] = []
-    for face in faces:
-        if all(shared(face.box, other.box) < _SAME for other in kept):
-            kept.append(face)
-    return kept
-
-
 def closer(photo: Pixels, place: Placed, look: Look) -> list[Face]:
     """Faces where a place was named, by a look at it alone with room around it."""
     size = np.array(photo.shape[1::-1])
@@ -86,4 +76,4 @@ def closer(photo: Pixels, place: Placed, look: Look) -> list[Face]:
     x, y, width, height = (int(v) for v in (*start, *side))
     part = np.ascontiguousarray(photo[y : y + height, x : x + width])
     found = (moved(face, x, y) for face in look(part))
-    return [face for face in found if shared(face.box, place.box) >= _SAME]
+    return [face for face in found if shared(face.box, place.box) >= SAME]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -14,6 +14,8 @@ LEVELS = (0.6, 0.36)
 """Sides of the parts, as shares of the photo's longer side."""
 LEAST_SIDE = 256
 """Parts smaller than this, px, show the short-range detector (128 px) little that the whole photo did not."""
+SAME = 0.3
+"""Share of the smaller box common to two boxes from which on they are one face."""
 _OVERLAP = 0.2
 
 Box = tuple[float, float, float, float]
@@ -47,6 +49,17 @@ def moved(found: T, left: int, top: int) -> T:
     """What was found in a part, as of the photo."""
     box = (found.box[0] + left, found.box[1] + top, found.box[2] + left, found.box[3] + top)
     return dataclasses.replace(found, box=box, points=found.points + np.array([left, top], np.float64))  # type: ignore[type-var]
+
+
+def apart(faces: Iterable[T], known: Sequence[Placed] = ()) -> list[T]:
+    """Each face once, the first of those that are one, and none that is known."""
+    kept: list[T] = []
+    taken: list[Placed] = [*known]
+    for face in faces:
+        if all(shared(face.box, other.box) < SAME for other in taken):
+            kept.append(face)
+            taken.append(face)
+    return kept
 
 
 def shared(a: Box, b: Box) -> float:

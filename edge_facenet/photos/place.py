@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_facenet import files
 from edge_facenet.errors import InputError, OutputError
 
 from .sealed import DUPLICATES, GROWING, INDEX, REJECTED, SEAL, Layout, read_seal
@@ -97,21 +98,11 @@ def lock(folder: Path) -> int:
         OutputError: another process holds it.
     """
     try:
-        import fcntl
-    except ImportError:  # Windows: two runs into one folder are the user's to avoid
-        return -1
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return files.lock_folder(folder)
     except BlockingIOError as error:
-        os.close(handle)
         raise OutputError(
             f"Another edge-facenet prepare is writing to {folder}. Wait until it has finished."
         ) from error
-    except OSError:  # a network file system without locks
-        os.close(handle)
-        return -1
-    return handle
 
 
 def entry_of(line: bytes) -> dict[str, Any] | None:

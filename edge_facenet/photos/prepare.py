@@ -80,7 +80,7 @@ def prepare(
     if not listing.entries and not listing.refused:
         where = "the listing" if isinstance(photos, Listing) else ", ".join(map(str, photos))
         raise InputError(f"There are no files in {where}. Give a folder of photos, with one sub-folder per person.")
-    small = models.has_far() if finder is None else getattr(finder, "finds_small", False)
+    small = models.has_far() if finder is None else finder.finds_small
     recipe = Recipe(rules.layout, rules.settings(small), _versions())
     with CropSetWriter(out, recipe) as writer:
         run = _Run(listing, rules, writer, finder, crew)

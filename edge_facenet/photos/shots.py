@@ -16,7 +16,7 @@ from edge_facenet.schema import doc
 
 from .align import Pixels
 from .decode import Limits, Photo, decode
-from .examine import read
+from .examine import read, unread
 
 Image: TypeAlias = str | Path | bytes | Pixels
 """A photo: a path, an encoded picture (JPEG, PNG, …), or (h, w, 3) uint8 RGB."""
@@ -49,11 +49,10 @@ def open_shot(image: Image, limits: Limits, label: str = "the photo") -> Shot:
             return Shot(decode(image, limits), files.sha256(image), "", called)
         data, digest = read(os.fsencode(image), limits)
         if data is None:
-            size = int(digest.removeprefix("size:"))
-            raise PhotoError(f"The file has {size:,} bytes, the limit is {limits.bytes:,}.")
+            raise PhotoError(unread(digest, limits))
         return Shot(decode(data, limits), digest, source_of(image), called)
     except PhotoError as error:
-        raise PhotoError(f"{called}: {error}") from error
+        raise PhotoError(f"{called}: {error}", again=error.again) from error
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         raise PhotoError(f"{called}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 

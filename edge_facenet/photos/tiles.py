@@ -13,14 +13,10 @@ from typing import Protocol
 from .align import Pixels
 from .face import Face
 from .mesh import PRESENT
-from .pieces import LEAST_SIDE, Box, area, moved, parts, shared
-
-__all__ = ["LEAST_SIDE", "Finder", "parts", "shared", "small_faces"]
+from .pieces import Box, apart, area, moved, parts
 
 _SURE = 0.6
 """Least score of a face seen in a part alone, whose mesh must see it, too: parts show the detector textures enlarged."""
-_SAME = 0.3
-"""Share of the smaller box common to two boxes from which on they are one face."""
 
 
 class Finder(Protocol):
@@ -43,10 +39,7 @@ def small_faces(photo: Pixels, finder: Finder, known: Sequence[Face]) -> list[Fa
         for face in finder.find(part, turned=False)[0]:
             if face.score >= _SURE and face.presence >= PRESENT and not _cut(face.box, part.shape):
                 found.append(moved(face, left, top))
-    kept: list[Face] = []
-    for face in sorted(found, key=lambda face: -face.score):
-        if all(shared(face.box, other.box) < _SAME for other in (*known, *kept)):
-            kept.append(face)
+    kept = apart(sorted(found, key=lambda face: -face.score), known)
     return sorted(kept, key=lambda face: -area(face.box))
 
 

@@ -1,6 +1,6 @@
 """Which files a run is about. Every file under the folders given is listed once: as a candidate, or with a reason.
 
-Rules, printed by `prepare --help`:
+Rules, which `prepare --help` tells in other words:
 - The identity is the folder of the first level under the folder given; files at any depth below belong to it. Files
   directly in the folder given have no identity.
 - Links are followed; each real file and each real folder is taken once, under its own name rather than a link's.

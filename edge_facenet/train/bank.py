@@ -6,13 +6,13 @@ float16 and a checksum over view number and embedding. A record torn by a crash 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,8 @@ class Bank:
             raise OutputError(
                 f"Cannot write {self._path}: {error.strerror}. Give another folder for the bank."
             ) from error
-        _hold(self._stream, folder)
+        if files.try_lock(self._stream) is False:
+            raise OutputError(f"Another process fills the bank in {folder}. Wait for it, or give another folder.")
         self._count = self._sound()
         self._stream.truncate(self._count * self._record)
 
@@ -107,7 +108,9 @@ class Bank:
         return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
 
     def close(self) -> None:
-        self._stream.close()
+        """Let go of the file. What a full disk refused was told by `append`, which leaves nothing else unwritten."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
 
     def _sound(self) -> int:
         """How many records stand whole, counted from the first."""
@@ -117,19 +120,6 @@ class Bank:
             if record[-4:] != _checksum(number, record[:-4]):
                 return number
         return len(content) // self._record
-
-
-def _hold(stream: IO[bytes], folder: Path) -> None:
-    if os.name == "nt":  # no flock there; two processes on one bank are then the user's to avoid
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OutputError(
-            f"Another process fills the bank in {folder}. Wait for it, or give another folder."
-        ) from error
 
 
 def _checksum(view: int, content: bytes) -> bytes:

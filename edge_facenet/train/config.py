@@ -77,10 +77,33 @@ class TrainConfig:
         check(self, "", steps="[1, inf)", save_every="[1, inf)", log_every="[1, inf)", look_every="[0, inf)")
         check(self, "", l2="[0, inf)", average="[0, 1)", seed=SEED, threads="[0, inf)", view_threads="[1, inf)")
         check(self, "", budget_muladds="[0, inf)")
+        if self.schedule.floor > self.optimizer.learning_rate:
+            raise ValueError(
+                f"schedule.floor is the rate at the end: at most optimizer.learning_rate ({self.optimizer.learning_rate:g}), "
+                f"found {self.schedule.floor:g}."
+            )
+        self._check_spans()
         if "triplet" in self.objective and min(self.batch.people, self.batch.images) < 2:
             raise ValueError(
                 "A triplet needs two photos of a person and one of another: batch.people and batch.images must be at least "
                 f"2, found {self.batch.people} and {self.batch.images}."
+            )
+
+    def _check_spans(self) -> None:
+        """Refuse steps that learn from nothing: from `reached` on no term of the objective is at work."""
+        words = [word.strip() for word in self.objective.split("+")]
+        Term = SoftmaxConfig | CenterConfig | TripletConfig
+        terms: dict[str, Term] = {"softmax": self.softmax, "center": self.center, "triplet": self.triplet}
+        spans = sorted((terms[word].since, terms[word].until) for word in words if word in terms)
+        reached = 1.0 if "distil" in words or not spans else 0.0
+        for since, until in spans:
+            if since > reached:
+                break
+            reached = max(reached, until)
+        if reached < 1:
+            raise ValueError(
+                f"no term of the objective {self.objective} is at work from share {reached:g} of the training on; let another "
+                "one's since and until close the gap."
             )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..schema import doc, nearest
-from ..verification import Split
+from ..verification import Split, person_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def hold_out(photos: Mapping[str, int], quotas: Sequence[Quota], seed: int) -> S
     held: set[str] = set()
     for quota in quotas:
         held |= _chosen(photos, quota, rng)
-    persons = {_person(name) for name in held}
-    train = tuple(name for name in photos if _person(name) not in persons)
+    persons = {person_of(name) for name in held}
+    train = tuple(name for name in photos if person_of(name) not in persons)
     return Split(seed, train, tuple(name for name in photos if name in held), ())
 
 
@@ -61,8 +61,3 @@ def _chosen(photos: Mapping[str, int], quota: Quota, rng: np.random.Generator) -
             f"{quota.people} are to be held out. Lower people or least_photos of split.quotas."
         )
     return {able[place] for place in rng.choice(len(able), quota.people, replace=False)}
-
-
-def _person(name: str) -> str:
-    source, slash, person = name.partition("/")
-    return person if slash else source

@@ -85,10 +85,11 @@ class Monitor:
         """
         if not math.isfinite(logs["loss"]):
             parts = ", ".join(f"{name} {value:g}" for name, value in logs.items() if not math.isfinite(value))
-            raise GateError(
-                f"The loss is not finite at step {step} ({parts}); the checkpoint before is kept. "
-                f"Lower optimizer.learning_rate ({self._config.optimizer.learning_rate:g}) and train into a new folder."
-            )
+            lower = f"ower optimizer.learning_rate ({self._config.optimizer.learning_rate:g})"
+            kept = f"the checkpoint before is kept. L{lower} and train into a new folder."
+            if not any(self._path.parent.glob("step-*")):
+                kept = f"there is no checkpoint yet. L{lower} and give the same command again."
+            raise GateError(f"The loss is not finite at step {step} ({parts}); {kept}")
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1

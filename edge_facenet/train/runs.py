@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from .. import files
 from ..errors import ConfigError, InputError, OutputError
@@ -71,16 +71,10 @@ def take_back(run: Path) -> None:
 def holder(run: Path) -> int | None:
     """Number of the process that trains in this folder now; None when none does (or where locks are not to be had)."""
     try:
-        import fcntl
-
         with (run / _LOCK).open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0) or None
-    except (ImportError, FileNotFoundError, ValueError):
-        pass
-    return None
+            return int(lock.read() or 0) or None if files.try_lock(lock) is False else None
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def is_strange(run: Path) -> bool:
@@ -130,14 +124,14 @@ def settle(run: Path, config: TrainConfig, photos: Mapping[str, int], *, begun: 
         return split
     before = configs.read(run / "config.json")
     changed = configs.difference(before, config)
-    if [key for key, _, _ in changed] == ["steps"] and _same_steps(before, config, done):
-        files.write_json(run / "config.json", to_json(replace(before, steps=config.steps)))
-    elif changed:
+    if changed and not ([key for key, _, _ in changed] == ["steps"] and _same_steps(before, config, done)):
         rows = "; ".join(f"{key} was {old!r}, now {new!r}" for key, old, new in changed[:5])
         late = _why_not(before, config, done) if changed[0][0] == "steps" else ""
         raise ConfigError(
             f"{run} was begun with another configuration: {rows}.{late} Keep the old value, or train into a new folder."
         )
+    if (now := replace(config, devices=before.devices)) != before:  # so that `train resume` goes on with it
+        files.write_json(run / "config.json", to_json(now))
     return _known_split(run, photos)
 
 
@@ -227,18 +221,10 @@ def _count(value: float, part: str) -> int | float:
     return int(value)
 
 
-def _take(lock: Any, run: Path) -> None:
-    if os.name == "nt":  # no flock there; two trainings in one folder are then the user's to avoid
-        return
-    import fcntl
-
+def _take(lock: IO[str], run: Path) -> None:
     for patience in (True, True, False):  # whoever looks at the folder holds the lock for a moment
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if files.try_lock(lock) is not False:
             return
-        except OSError as error:
-            if not patience:
-                raise OutputError(
-                    f"Another process is training in {run}. Wait for it, or give another folder."
-                ) from error
+        if patience:
             time.sleep(0.1)
+    raise OutputError(f"Another process is training in {run}. Wait for it, or give another folder.")

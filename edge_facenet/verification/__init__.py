@@ -1,6 +1,6 @@
 """How well embeddings tell people apart, and how sure that figure is. numpy only; plots need the extra "bench"."""
 
-from .audit import PairCounts, clean, count_faults
+from .audit import PairCounts, clean
 from .duplicates import Duplicates, duplicates
 from .identification import FPIRS, Drawn, Identification, OpenSetPoint, Plan, Rule, identify_open_set
 from .intervals import with_intervals
@@ -11,7 +11,7 @@ from .pairs import MAX_PAIRS, Pairs, all_pairs, cosines, sampled_pairs
 from .probes import ProbeTable
 from .protocol import FARS, OperatingPoint, Verification, evaluate, evaluate_embeddings, operating_points
 from .shares import share_interval
-from .splits import Split, read_split, split_identities, write_split
+from .splits import Split, person_of, read_split, split_identities, write_split
 from .sweep import Sweep, sweep
 from .thresholds import Difference, Transfer, compare, derive, from_cosine, same_person, to_cosine, transfer
 
@@ -41,7 +41,6 @@ __all__ = [
     "clean",
     "compare",
     "cosines",
-    "count_faults",
     "derive",
     "duplicates",
     "evaluate",
@@ -51,6 +50,7 @@ __all__ = [
     "leaks",
     "open_set",
     "operating_points",
+    "person_of",
     "picture_index",
     "read_pairs",
     "read_split",

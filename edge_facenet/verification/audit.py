@@ -41,18 +41,11 @@ class PairCounts:
         return tuple(f"{what}: {number:,}" for number, what in kinds if number)
 
 
-def count_faults(pairs: Pairs, digests: Sequence[str] | None = None) -> PairCounts:
-    """Count each kind.
-
-    Args:
-        digests: one hash per row of the embedding matrix, of the crop's bytes; without them the byte-equal kinds are 0.
-    """
-    return _examine(pairs, digests)[0]
-
-
 def clean(pairs: Pairs, digests: Sequence[str] | None = None) -> tuple[Pairs, PairCounts]:
     """The pairs worth scoring, and what was found.
 
+    Args:
+        digests: one hash per row of the embedding matrix, of the crop's bytes; without them the byte-equal kinds are 0.
     Raises:
         InputError: one pair has two answers, or nothing is left.
     """

@@ -26,7 +26,7 @@ class OpenSet:
 
 
 def open_set(mates: ArrayLike, right: ArrayLike, strangers: ArrayLike, threshold: float) -> OpenSet:
-    """Rates at one threshold.
+    """Rates at one threshold, from scores of your own; `identify_open_set` draws galleries and counts the same.
 
     Args:
         mates: (m,) best score of each probe of an enrolled person.

@@ -123,9 +123,9 @@ def operating_points(swept: Sweep, fars: Sequence[float]) -> tuple[OperatingPoin
     return tuple(_operating_point(swept, far) for far in fars)
 
 
-def not_measurable(impostors: int) -> str:
+def not_measurable(impostors: int, far: float) -> str:
     """The note of a rate that needs more impostor pairs than there are."""
-    return f"not measurable ({impostors:,} impostors)"
+    return f"not measurable ({impostors:,} impostors; {MIN_EVENTS / far:,.0f} are needed)"
 
 
 def finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,7 +218,7 @@ def _operating_point(swept: Sweep, far: float) -> OperatingPoint:
     if not 0 < far <= 1:
         raise InputError(f"A false accept rate lies above 0 and up to 1; found {far:g}.")
     if not measurable(impostors, far):
-        return OperatingPoint(far=far, note=not_measurable(impostors))
+        return OperatingPoint(far=far, note=not_measurable(impostors, far))
     place = at_far(swept, far)
     return OperatingPoint(
         far=far,

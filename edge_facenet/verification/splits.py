@@ -35,8 +35,11 @@ class Split:
 def split_identities(identities: Sequence[str], calibrate: int | float, test: int | float, seed: int) -> Split:
     """Split people by `default_rng(seed).permutation`: the first are test, the next calibrate, the rest train.
 
+    One person may stand in two sources under one name (`a/celeba_12`, `b/celeba_12`). Of a person who is tested, the other
+    names are in no part; of one who calibrates, they are not trained on.
+
     Args:
-        identities: distinct names in natural order, as `CropSet.identities`.
+        identities: distinct names in natural order, as `CropSet.identities`; `source/person` where there are several sources.
         calibrate, test: an int is a number of people, a float a share in [0, 1), rounded, at least one person above 0.
     Raises:
         InputError: a name twice, or fewer than two people left to train on.
@@ -52,15 +55,31 @@ def split_identities(identities: Sequence[str], calibrate: int | float, test: in
         )
     order = np.random.default_rng(seed).permutation(count)
 
-    def named(chosen: np.ndarray) -> tuple[str, ...]:
-        return tuple(identities[i] for i in sorted(chosen.tolist()))
+    taken: set[str] = set()
 
-    return Split(
-        seed=seed,
-        train=named(order[n_test + n_calibrate :]),
-        calibrate=named(order[n_test : n_test + n_calibrate]),
-        test=named(order[:n_test]),
-    )
+    def named(chosen: np.ndarray) -> tuple[str, ...]:
+        names = [identities[i] for i in sorted(chosen.tolist()) if person_of(identities[i]) not in taken]
+        taken.update(map(person_of, names))
+        return tuple(names)
+
+    parts = np.split(order, [n_test, n_test + n_calibrate])
+    test_names, calibrate_names, train_names = (named(part) for part in parts)
+    if len(set(map(person_of, train_names))) < MIN_TRAIN:
+        raise InputError(
+            f"Cannot split {count} names: {len(train_names)} are left to train on, the others are of people held out under "
+            f"another name. Add people, or hold out fewer."
+        )
+    return Split(seed, train_names, calibrate_names, test_names)
+
+
+def person_of(name: str) -> str:
+    """Who a name of a crop set means, whatever source it stands in.
+
+    >>> person_of("a/celeba_12"), person_of("Ann")
+    ('celeba_12', 'Ann')
+    """
+    source, slash, person = name.partition("/")
+    return person if slash else source
 
 
 def read_split(path: Path) -> Split:

@@ -1,7 +1,7 @@
 """Thresholds of an artifact: derived with intervals, carried to other data, and the difference between two models.
 
-One number is stored, a cosine. Squared L2 between unit vectors is 2 - 2 cos, so every other distance is converted to
-that cosine before it is compared; there is no second threshold that could disagree.
+One number is stored, a cosine. Squared L2 between unit vectors is 2 - 2 cos; whoever measures another distance converts it
+to that cosine before it is compared (`same_person`); there is no second threshold that could disagree.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def to_cosine(value: ArrayLike, metric: Metric) -> NDArray[np.float64]:
 
 
 def from_cosine(cosine: ArrayLike, metric: Metric) -> NDArray[np.float64]:
-    """The same the other way: squared L2 = 2 - 2 cos, L2 its root. For display; decisions go through `same_person`."""
+    """The same the other way: squared L2 = 2 - 2 cos, L2 its root. For display, and for code that compares distances."""
     given = np.asarray(cosine, np.float64)
     if metric == "cosine":
         return given
@@ -179,7 +179,10 @@ def from_cosine(cosine: ArrayLike, metric: Metric) -> NDArray[np.float64]:
 
 
 def same_person(value: ArrayLike, threshold: float, metric: Metric = "cosine") -> NDArray[np.bool_]:
-    """Decide by the one stored threshold, a cosine, whatever distance was measured; NaN is never the same person."""
+    """Decide by the one stored threshold, a cosine, whatever distance was measured; NaN is never the same person.
+
+    For code around this package that measures distances; in here cosines are compared as they are.
+    """
     return np.asarray(to_cosine(value, metric) > threshold)
 
 

@@ -15,10 +15,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge_facenet import manifest
+from edge_facenet import files, manifest
 from edge_facenet.errors import OutputError
 from edge_facenet.manifest import Manifest
-from edge_facenet.photos import place
 
 STAGE = ".exporting"
 _TRIES, _PAUSE_S = 300, 0.1  # another export writes for a second or two, with a slow disk for some more
@@ -112,8 +111,8 @@ def _held(out: Path) -> Iterator[Path]:
 
 def _lock(out: Path) -> int:
     for _ in range(_TRIES):
-        with contextlib.suppress(OutputError):
-            return place.lock(out)
+        with contextlib.suppress(BlockingIOError):
+            return files.lock_folder(out)
         time.sleep(_PAUSE_S)
     raise OutputError(f"Another export is writing into {out}. Wait until it has finished, and run this one again.")
 

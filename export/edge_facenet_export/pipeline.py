@@ -130,7 +130,7 @@ def _proven(graph: bytes, recipe: Recipe, source: Source, description: Descripti
         measured = parity.measure(found, source.embeddings, source.pairs)
         parity.check(measured, recipe, what)
         size = (path.parent / embedder.manifest.file).stat().st_size
-        budget.check("bytes", size, what)
+        budget.check_bytes(size, what)
         complete = dataclasses.replace(
             draft,
             cost=Cost(sum(layer.muladds for layer in source.costs), source.parameters, size),

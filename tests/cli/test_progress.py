@@ -54,5 +54,14 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Aligning" in terminal.getvalue() and "7/7" in terminal.getvalue()
 
 
+def test_a_name_with_brackets_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.bar("Enrolling [bold]Ann[/x]", unit="[/y]") as on_progress:
+        on_progress(7, 7)
+    assert "Enrolling [bold]Ann[/x]" in terminal.getvalue() and "[/y]/s" in terminal.getvalue()
+
+
 def test_hours_are_shown() -> None:
     assert progress._clock(3725) == "1:02:05" and progress._clock(65) == "1:05"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
@@ -47,3 +48,10 @@ def test_missing_extra_says_what_to_type() -> None:
     assert message == (
         "Drawing plots needs matplotlib, which is not installed. Type: pip install 'edge-facenet[bench]'"
     )
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_whether_a_photo_is_worth_another_look_survives_the_way_from_another_process(again: bool) -> None:
+    back = pickle.loads(pickle.dumps(errors.PhotoError("This is text.", again=again)))
+    assert type(back) is errors.PhotoError and str(back) == "This is text." and back.again is again
+    assert errors.PhotoError("This is text.").again is False

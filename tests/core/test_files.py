@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -121,3 +122,56 @@ def test_a_name_that_is_no_text_reads_back(tmp_path: Path) -> None:
     name = os.fsdecode(b"Andr\xe9")
     files.write_json(tmp_path / "split.json", {"train": [name, "Zoë"]})
     assert json.loads((tmp_path / "split.json").read_text("utf-8")) == {"train": [name, "Zoë"]}
+
+
+# -- locks: two handles of one process are strangers to each other ------------------------------------------------------
+
+
+def test_a_file_is_held_by_one_until_it_is_closed(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with (tmp_path / "a").open("a+") as first, (tmp_path / "a").open("a+") as second:
+        assert files.try_lock(first) is True
+        assert files.try_lock(second) is False
+        first.close()
+        assert files.try_lock(second.fileno()) is True
+
+
+def test_a_folder_is_held_by_one_until_it_is_closed(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    handle = files.lock_folder(tmp_path)
+    with pytest.raises(BlockingIOError):
+        files.lock_folder(tmp_path)
+    os.close(handle)
+    os.close(files.lock_folder(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        files.lock_folder(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
+def test_a_file_system_without_locks_says_neither_held_nor_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """EBADF: NFS asks that the file be open for writing, which no folder can be."""
+    fcntl, close, closed = pytest.importorskip("fcntl"), os.close, []
+
+    def refuses(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    def closing(handle: int) -> None:
+        closed.append(handle)
+        close(handle)
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with (tmp_path / "a").open("a+") as stream:
+        assert files.try_lock(stream) is None
+    monkeypatch.setattr(files.os, "close", closing)
+    assert files.lock_folder(tmp_path) == -1 and len(closed) == 1
+
+
+def test_a_system_without_locks_opens_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows, where `os.open` of a folder is refused."""
+    monkeypatch.setattr(files, "fcntl", None)
+    with (tmp_path / "a").open("a+") as stream:
+        assert files.try_lock(stream) is None
+    monkeypatch.setattr(files.os, "open", lambda *_: pytest.fail("opened"))
+    assert files.lock_folder(tmp_path) == -1

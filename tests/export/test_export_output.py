@@ -19,7 +19,6 @@ from edge_facenet import files, manifest
 from edge_facenet.cli.main import main
 from edge_facenet.errors import InputError, OutputError
 from edge_facenet.manifest import Manifest
-from edge_facenet.photos import place
 from edge_facenet.photos.cropset import write
 
 pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
@@ -58,7 +57,7 @@ def _alone(out: Path) -> None:
 def test_two_exports_into_one_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits while the first has written its models and not its manifests: both end whole."""
     first_moves, second_waits = threading.Event(), threading.Event()
-    move, lock = output._move, place.lock
+    move, lock = output._move, files.lock_folder
 
     def slowly(path: Path, target: Path) -> None:
         if path.suffix == ".json" and not second_waits.is_set():
@@ -69,12 +68,12 @@ def test_two_exports_into_one_folder_at_once(tmp_path: Path, monkeypatch: pytest
     def waiting(folder: Path) -> int:
         try:
             return lock(folder)
-        except OutputError:
+        except BlockingIOError:
             second_waits.set()
             raise
 
     monkeypatch.setattr(output, "_move", slowly)
-    monkeypatch.setattr(place, "lock", waiting)
+    monkeypatch.setattr(files, "lock_folder", waiting)
     first = threading.Thread(target=output.write, args=(tmp_path, [made("mine-fp32"), made("a-fp32")]))
     first.start()
     assert first_moves.wait(20)
@@ -87,7 +86,7 @@ def test_two_exports_into_one_folder_at_once(tmp_path: Path, monkeypatch: pytest
 
 def test_a_folder_that_stays_taken_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "_TRIES", 2)
-    handle = place.lock(tmp_path)
+    handle = files.lock_folder(tmp_path)
     try:
         with pytest.raises(OutputError, match="Another export is writing"):
             output.write(tmp_path, [made("mine-fp32")])

@@ -230,7 +230,10 @@ def test_reject_and_undo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     code, _, err = line("reject", "Anna", tmp_path / "pipe.jpg", "--gallery", gallery.path)
     assert code == 3 and "pipe.jpg" in err
     assert "already" in line("reject", "Anna", photo, "--gallery", gallery.path)[1]
-    assert line("reject", "Anna", photo, "--face", 3, "--gallery", gallery.path)[0] == 3
+    code, _, err = line("reject", "Anna", photo, "--face", 3, "--gallery", gallery.path)
+    assert code == 3 and "there is no face 3, it shows 1: 1 at " in err
+    assert "already" in line("reject", "Anna", photo, "--largest", "--gallery", gallery.path)[1]
+    assert line("reject", "Anna", photo, "--largest", "--face", 1, "--gallery", gallery.path)[0] == 7
     assert "1 rejection taken back" in line("reject", "Anna", "--undo", "--gallery", gallery.path)[1]
     (tmp_path / "text.jpg").write_text("no photo")
     code, _, err = line("reject", "Anna", tmp_path / "text.jpg", "--gallery", gallery.path)

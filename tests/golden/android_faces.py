@@ -9,7 +9,7 @@ import numpy.typing as npt
 from android_pictures import noise, smooth
 
 from edge_facenet.engines.base import TensorSpec
-from edge_facenet.photos import align, models, tiles
+from edge_facenet.photos import align, models, pieces
 from edge_facenet.photos.aligner import Aligner, aligner_fingerprint
 from edge_facenet.photos.decode import Photo
 from edge_facenet.photos.detect import BlazeFace, Detection
@@ -228,7 +228,7 @@ def parts() -> list[dict[str, Any]]:
     sizes = ((640, 480), (300, 200), (1201, 1999), (2048, 300), (426, 427))
     blank = {size: np.zeros((size[1], size[0], 3), np.uint8) for size in sizes}
     return [
-        {"size": size, "parts": [[x, y, x + p.shape[1], y + p.shape[0]] for x, y, p in tiles.parts(blank[size])]}
+        {"size": size, "parts": [[x, y, x + p.shape[1], y + p.shape[0]] for x, y, p in pieces.parts(blank[size])]}
         for size in sizes
     ]
 

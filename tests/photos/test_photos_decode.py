@@ -10,10 +10,12 @@ import zlib
 import numpy as np
 import pytest
 from photos_world import encoded
-from PIL import Image
+from PIL import Image, WebPImagePlugin
 
 from edge_facenet.errors import PhotoError
+from edge_facenet.photos import decode as decoding
 from edge_facenet.photos.decode import Limits, decode
+from edge_facenet.photos.shots import open_shot
 from edge_facenet.photos.sniff import sniff
 
 RNG = np.random.default_rng(1)
@@ -140,8 +142,43 @@ HEIC = (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic").ljust(1024, b"\x00"
 def test_c007_heic_without_the_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sniff(HEIC)[0] == "HEIF"
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
-    with pytest.raises(PhotoError, match=r"pip install 'edge-facenet\[heic\]'"):
+    with pytest.raises(PhotoError, match=r"pip install 'edge-facenet\[heic\]'") as caught:
         decode(HEIC)
+    assert caught.value.again
+
+
+@pytest.mark.parametrize("lacks", ["plugin", "codec"])
+def test_what_this_pillow_cannot_read_another_may(monkeypatch: pytest.MonkeyPatch, lacks: str) -> None:
+    photo = encoded(scene(), "WEBP")
+    Image.init()
+    with monkeypatch.context() as patch:
+        if lacks == "plugin":
+            patch.delitem(Image.OPEN, "WEBP")
+        else:
+            patch.setattr(WebPImagePlugin, "SUPPORTED", False)
+        for act in (lambda: decode(photo), lambda: open_shot(photo, Limits())):
+            with pytest.raises(PhotoError, match="This installation of Pillow cannot read WEBP") as caught:
+                act()
+            assert caught.value.again
+    assert decode(photo).kind == "WEBP"
+
+
+def test_what_takes_too_much_memory_here_may_be_read_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "_rgb", full)
+    with pytest.raises(PhotoError, match="Not enough memory to decode this PNG") as caught:
+        decode(encoded(scene(), "PNG"))
+    assert caught.value.again
+
+
+def test_what_is_wrong_with_the_file_itself_stays_wrong() -> None:
+    photo = encoded(scene(), "PNG")
+    for content in (b"hello", photo[:60], photo[: len(photo) // 2]):
+        with pytest.raises(PhotoError) as caught:
+            decode(content)
+        assert not caught.value.again
 
 
 def test_c007_heic_with_the_extra_is_read_upright() -> None:

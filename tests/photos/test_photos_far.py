@@ -17,6 +17,7 @@ from edge_facenet.photos.examine import Rules, cut
 from edge_facenet.photos.face import Face
 from edge_facenet.photos.faces import FaceFinder
 from edge_facenet.photos.far import MOST_PLACES, closer, far_faces
+from edge_facenet.photos.pieces import SAME, apart
 
 Pixels = npt.NDArray[np.uint8]
 BOX = 80.0
@@ -154,3 +155,13 @@ def test_places_are_looked_at_with_room_around_and_only_the_likeliest() -> None:
     assert far_faces(photo, many, look) and len(seen) == MOST_PLACES and many.asked == 1
     none = Places(inside)
     assert far_faces(photo, none, lambda part: []) == [] and 5 <= none.asked < 30
+
+
+def test_each_face_is_kept_once_the_first_of_its_kind() -> None:
+    first, same, beside = place(0.5, (0, 0, 100, 100)), place(0.9, (60, 0, 160, 100)), place(0.7, (80, 0, 180, 100))
+    inside = place(0.9, (10, 10, 20, 20))  # all of the smaller box is shared
+    limit = place(0.9, (100 - 100 * SAME, 0, 200 - 100 * SAME, 100))  # just as much shared as makes one face of two
+    assert apart([first, same, beside, inside, limit]) == [first, beside]
+    assert apart([same, first]) == [same]
+    assert apart([first, same, beside], known=[beside]) == [first]
+    assert apart(iter([beside, first]), known=[same]) == [] == apart([])

@@ -34,6 +34,8 @@ SYNTHETIC = pytest.mark.xdist_group("synthetic-faces")  # made once, by one work
 class OneFace:
     """A finder that sees one face in the middle of every photo that is not plain: quick, and needs no models."""
 
+    finds_small = False
+
     def find(self, photo: Pixels, most: int | None = None) -> tuple[list[Face], int]:
         if photo.std() < 1:
             return [], 0
@@ -140,6 +142,21 @@ def test_c007_heic_is_a_row_and_is_looked_at_again(tmp_path: Path) -> None:
         assert again.unchanged and again.looked_at == 2
     else:
         assert all("Cannot decode" in r["reason"] for r in rows.values())
+
+
+def test_what_pillow_learns_to_read_becomes_a_crop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever another installation may read is looked at again at every run; what is wrong for good is not."""
+    photos = put(people(tmp_path / "in"), {"ann/a.webp": encoded(picture(5), "WEBP"), "notes.txt": b"hello"})
+    Image.init()
+    with monkeypatch.context() as patch:
+        patch.delitem(Image.OPEN, "WEBP")
+        run(photos, tmp_path / "out")
+        rows = {r["photo"]: r for r in table(tmp_path / "out" / "rejected.csv")}
+        assert "Pillow cannot read WEBP" in rows["ann/a.webp"]["reason"] and not rows["ann/a.webp"]["sha256"]
+        again = run(photos, tmp_path / "out")
+        assert again.unchanged and again.looked_at == 1
+    report = run(photos, tmp_path / "out")
+    assert "ann/a.webp" in sources(report.crops) and set(reasons(tmp_path / "out")) == {"notes.txt"}
 
 
 def test_c010_a_bomb_is_refused_unread_and_not_tried_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from photos_world import encoded, grey, paste
 from PIL import Image
 
 from edge_facenet.errors import ConfigError
-from edge_facenet.photos import pieces, quality, rows, tiles
+from edge_facenet.photos import pieces, quality, rows
 from edge_facenet.photos.aligner import LIMITS, Aligner, FoundFace, aligner_fingerprint, open_aligner
 from edge_facenet.photos.decode import Photo, decode
 from edge_facenet.photos.face import Face
@@ -227,11 +227,11 @@ def test_parts_of_one_face_are_no_faces(aligner: Aligner, orl_folder: Path) -> N
 def test_parts_cover_the_photo_and_overlap(width: int, height: int) -> None:
     seen = np.zeros((height, width), int)
     sides = set()
-    for left, top, part in tiles.parts(np.empty((height, width, 3), np.uint8)):
+    for left, top, part in pieces.parts(np.empty((height, width, 3), np.uint8)):
         seen[top : top + part.shape[0], left : left + part.shape[1]] += 1
         sides.add(max(part.shape))
-    assert seen.min() >= len(sides) >= 1 and min(sides) >= tiles.LEAST_SIDE
-    assert list(tiles.parts(np.empty((200, 300, 3), np.uint8))) == []
+    assert seen.min() >= len(sides) >= 1 and min(sides) >= pieces.LEAST_SIDE
+    assert list(pieces.parts(np.empty((200, 300, 3), np.uint8))) == []
 
 
 @pytest.mark.parametrize("module", [quality, pieces, rows])

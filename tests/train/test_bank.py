@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,12 +127,40 @@ def test_the_header_names_all_keys(tmp_path: Path) -> None:
     }
 
 
+def test_a_full_disk_is_told_once_and_for_good(tmp_path: Path) -> None:
+    """What closing says of the same rows does not take the place of the sentence."""
+    resource = pytest.importorskip("resource")
+    filled(tmp_path / "bank")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    bank = Bank(tmp_path / "bank", KEY)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12 * RECORD, before[1]))
+        with pytest.raises(OutputError, match=r"Cannot write .*rows\.bin: .*Make room"), contextlib.closing(bank):
+            bank.append(rows(10, 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    again = Bank(tmp_path / "bank", KEY)
+    assert len(again) >= 10
+    again.close()
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     first = Bank(tmp_path / "bank", KEY)
     with pytest.raises(OutputError, match="Another process"):
         Bank(tmp_path / "bank", KEY)
     first.close()
     Bank(tmp_path / "bank", KEY).close()
+
+
+def test_a_file_system_without_locks_is_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refuses)
+    filled(tmp_path / "bank")
+    assert len(Bank(tmp_path / "bank", KEY)) == 10
 
 
 def picture(view: int) -> np.ndarray:

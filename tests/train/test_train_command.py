@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def test_refusals(
     found, out, err = _typed(capsys, *(places.get(word, word) for word in words))
     assert found == wanted[0] and wanted[1] in err and "Traceback" not in err and out == ""
     assert not run.exists()  # nothing is left that `train status` would call a run
+
+
+def test_crops_too_small_for_the_network_are_remarked_on(
+    capsys: pytest.CaptureFixture[str], eight_people: CropSet, preset: Path, tmp_path: Path
+) -> None:
+    inner = eight_people.size - 2 * eight_people.margin
+    for size, told in ((inner, False), (inner + 16, True)):
+        words = ("--preset", preset, "--set", f"backbone.size={size}", "--set", "steps=1")
+        code, _, err = _typed(capsys, eight_people.path, tmp_path / f"run-{size}", *words)
+        assert code == 0 and (f"Crops of {inner} px are enlarged to the network's {size}" in err) == told
+        side = math.ceil(size * eight_people.size / inner)
+        assert (f"prepare the photos with --size {side}," in err) == told
 
 
 def test_a_refused_training_leaves_a_user_s_files(

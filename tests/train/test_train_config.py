@@ -55,6 +55,7 @@ def test_set_reaches_nested_keys_and_keeps_types() -> None:
         ("triplet.subset_images=1", "triplet.subset_images must be at least 2"),
         ("triplet.until=0", "triplet.since and until"),
         ("schedule.floor=-1", "schedule.floor must be at least 0"),
+        ("schedule.floor=0.1", "schedule.floor is the rate at the end: at most optimizer.learning_rate"),
         ("optimizer.momentum=2", "optimizer.momentum must be in [0, 1)"),
         ("optimizer.beta_2=2", "optimizer.beta_2 must be in [0, 1)"),
         ("optimizer.epsilon=-1", "optimizer.epsilon must be above 0"),
@@ -159,3 +160,22 @@ def test_triplets_need_two_of_one_and_one_of_another(batch: str) -> None:
     for objective in ("triplet", "softmax+triplet"):
         with pytest.raises(ConfigError, match="must be at least 2"):
             config.override(TrainConfig(10), [f"objective={objective}", batch])
+
+
+@pytest.mark.parametrize(
+    ("words", "gap"),
+    [
+        (["objective=softmax+triplet", "softmax.until=0.3", "triplet.since=0.7"], 0.3),
+        (["objective=softmax", "softmax.until=0.5"], 0.5),
+        (["objective=triplet", "triplet.since=0.1"], 0.0),
+        (["objective=softmax+triplet", "softmax.until=0.7", "triplet.since=0.3"], None),
+        (["objective=softmax+triplet", "softmax.until=0.5", "triplet.since=0.5"], None),
+        (["objective=distil+triplet", "triplet.since=0.7"], None),
+    ],
+)
+def test_no_step_learns_from_nothing(words: list[str], gap: float | None) -> None:
+    if gap is None:
+        config.override(TrainConfig(10), words)
+    else:
+        with pytest.raises(ConfigError, match=f"no term of the objective .* from share {gap:g} "):
+            config.override(TrainConfig(10), words)

@@ -86,6 +86,11 @@ def test_healthy_training_is_not_warned_of(run: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_loss_that_is_no_number_stops_with_a_sentence(run: Path, value: float) -> None:
     one = _monitor(run, [])
+    with pytest.raises(
+        GateError, match=r"not finite at step 7 \(loss (nan|inf).*no checkpoint yet.*0.003.*same command"
+    ):
+        one.after(7, {**HEALTHY, "loss": value}, 8)
+    (run / "step-0000005").mkdir()
     with pytest.raises(GateError, match=r"not finite at step 7 \(loss (nan|inf).*checkpoint before is kept.*0.003"):
         one.after(7, {**HEALTHY, "loss": value}, 8)
 

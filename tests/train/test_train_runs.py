@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def test_a_run_goes_on_only_as_it_was_begun(run: Path) -> None:
     assert _begin(run, config.override(one, ["log_every=1"]), begun=True)
     with pytest.raises(ConfigError, match=r"batch\.people was 12, now 5"):
         _begin(run, config.override(one, ["batch.people=5"]), begun=True)
-    assert config.read(run / "config.json") == one
+    assert config.read(run / "config.json") == config.override(one, ["log_every=1"])  # `train resume` goes on with it
 
 
 def test_without_a_checkpoint_a_run_is_begun_anew(run: Path) -> None:
@@ -57,6 +59,15 @@ def test_c022_labels_go_by_name(run: Path) -> None:
     grown = {"aaa": 2, **dict(reversed(PEOPLE.items()))}
     assert _begin(run, one, grown, begun=True) == split
     assert json.loads((run / "split.json").read_text())["train"] == list(split.train)  # type: ignore[attr-defined]
+
+
+def test_what_may_change_is_kept_for_the_next_time(run: Path) -> None:
+    """Teachers that moved, another save_every: `train resume` reads config.json. Devices belong to a process, not to the run."""
+    one = TrainConfig(10)
+    _begin(run, one)
+    now = config.override(one, ["save_every=7", 'distil.teachers=["moved.json"]', "devices.patience=5"])
+    _begin(run, now, begun=True)
+    assert config.read(run / "config.json") == config.override(now, ["devices.patience=120"])
 
 
 def test_people_that_have_gone_are_named(run: Path) -> None:
@@ -98,6 +109,16 @@ def test_one_process_at_a_time(run: Path) -> None:
         pass
     with runs.opened(run):
         pass
+
+
+def test_a_file_system_without_locks_is_no_other_process(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refuses)
+    with runs.opened(run):
+        assert runs.holder(run) is None, "who trains there cannot be known"
+        assert (run / ".lock").read_text() == str(os.getpid())
 
 
 def test_folders_that_are_no_run(tmp_path: Path) -> None:

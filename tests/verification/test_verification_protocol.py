@@ -217,7 +217,7 @@ def test_c112_val_where_the_model_is_better_than_the_rate_asked_for() -> None:
     by_far = {p.far: p for p in result.val}
     assert by_far[1e-2].val == by_far[1e-3].val == 1.0
     assert by_far[1e-4].val is None and by_far[1e-4].threshold is None
-    assert by_far[1e-4].note == "not measurable (3,000 impostors)"
+    assert by_far[1e-4].note == "not measurable (3,000 impostors; 30,000 are needed)"
     assert result.smallest_far == 1e-3 and result.accuracy == 100
 
 

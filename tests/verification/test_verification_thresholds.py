@@ -59,8 +59,8 @@ def test_derived_thresholds_keep_their_rates_and_say_what_is_not_measurable(data
         assert (scores[~pairs.same] > point.cosine).mean() <= point.far
         assert point.tar == (scores[pairs.same] > point.cosine).mean()
         assert point.interval[0] <= point.cosine <= point.interval[1]
-    assert found.at[3] == Threshold(far=1e-4, note="not measurable (4,224 impostors)")
-    with pytest.raises(ThresholdError, match="not measurable \\(4,224 impostors\\)"):
+    assert found.at[3] == Threshold(far=1e-4, note="not measurable (4,224 impostors; 30,000 are needed)")
+    with pytest.raises(ThresholdError, match="not measurable \\(4,224 impostors; 30,000 are needed\\)"):
         found.cosine(1e-4)
     assert derive(scores, pairs, "twelve people") == found
     assert from_json(Thresholds, to_json(found), "thresholds") == found
@@ -85,7 +85,7 @@ def test_two_people_have_no_thresholds_however_many_photos() -> None:
     found = derive(rng.normal(size=len(pairs)), pairs, "two people", fars=(0.1, 1e-2, 1e-3))
     assert [p.cosine for p in found.at] == [None] * 3
     assert [p.note for p in found.at] == ["not measurable (2 people, 3 at least)"] * 2 + [
-        "not measurable (1,600 impostors)"
+        "not measurable (1,600 impostors; 3,000 are needed)"
     ]
     with pytest.raises(ThresholdError, match=r"No threshold at FAR 0\.1: not measurable \(2 people, 3 at least\)\.$"):
         found.cosine(0.1)
@@ -243,7 +243,7 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(data: tuple[Pairs, n
     assert found.tar[0].points is not None and found.tar[0].points > 0 and found.tar[0].interval is not None
     tiny = pairs.take(np.flatnonzero(pairs.identity_b < 3))
     short = compare(scores[: len(tiny)], scores[: len(tiny)], tiny)
-    assert short.tar[2].note == "not measurable (192 impostors)" and short.tar[2].interval is None
+    assert short.tar[2].note == "not measurable (192 impostors; 3,000 are needed)" and short.tar[2].interval is None
     assert short.tar[2].bound is None
 
 
