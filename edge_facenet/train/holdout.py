@@ -41,13 +41,13 @@ def hold_out(photos: Mapping[str, int], quotas: Sequence[Quota], seed: int) -> S
     rng = np.random.default_rng(seed)
     held: set[str] = set()
     for quota in quotas:
-        held |= _chosen(photos, quota, rng)
+        held |= _chosen(photos, quota, rng, {person_of(name) for name in held})
     persons = {person_of(name) for name in held}
     train = tuple(name for name in photos if person_of(name) not in persons)
     return Split(seed, train, tuple(name for name in photos if name in held), ())
 
 
-def _chosen(photos: Mapping[str, int], quota: Quota, rng: np.random.Generator) -> set[str]:
+def _chosen(photos: Mapping[str, int], quota: Quota, rng: np.random.Generator, taken: set[str]) -> set[str]:
     there = [name for name in photos if name.startswith(f"{quota.source}/")]
     if not there:
         sources = {name.partition("/")[0] for name in photos if "/" in name} or {"(none)"}
@@ -60,4 +60,12 @@ def _chosen(photos: Mapping[str, int], quota: Quota, rng: np.random.Generator) -
             f'Source "{quota.source}" has {len(able)} people with at least {quota.least_photos} photos, '
             f"{quota.people} are to be held out. Lower people or least_photos of split.quotas."
         )
-    return {able[place] for place in rng.choice(len(able), quota.people, replace=False)}
+    first = {able[place] for place in rng.choice(len(able), quota.people, replace=False)}
+    chosen = {name for name in first if person_of(name) not in taken}
+    others = [name for name in able if name not in first and person_of(name) not in taken]
+    if len(others) < (missing := quota.people - len(chosen)):
+        raise InputError(
+            f'Source "{quota.source}" has {len(chosen) + len(others)} people with at least {quota.least_photos} photos who are '
+            f"not held out of another source, {quota.people} are to be held out. Lower people or least_photos of split.quotas."
+        )
+    return chosen | {others[place] for place in rng.choice(len(others), missing, replace=False)} if missing else chosen

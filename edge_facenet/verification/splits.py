@@ -35,8 +35,8 @@ class Split:
 def split_identities(identities: Sequence[str], calibrate: int | float, test: int | float, seed: int) -> Split:
     """Split people by `default_rng(seed).permutation`: the first are test, the next calibrate, the rest train.
 
-    One person may stand in two sources under one name (`a/celeba_12`, `b/celeba_12`). Of a person who is tested, the other
-    names are in no part; of one who calibrates, they are not trained on.
+    One person may stand in two sources under one name (`a/celeba_12`, `b/celeba_12`). Whoever is held out is so under one
+    name, and the other is in no part: nobody is trained on whom results come from, or taken for two people by them.
 
     Args:
         identities: distinct names in natural order, as `CropSet.identities`; `source/person` where there are several sources.
@@ -57,13 +57,17 @@ def split_identities(identities: Sequence[str], calibrate: int | float, test: in
 
     taken: set[str] = set()
 
-    def named(chosen: np.ndarray) -> tuple[str, ...]:
-        names = [identities[i] for i in sorted(chosen.tolist()) if person_of(identities[i]) not in taken]
-        taken.update(map(person_of, names))
+    def held(chosen: np.ndarray) -> tuple[str, ...]:
+        names: list[str] = []
+        for i in sorted(chosen.tolist()):
+            if person_of(identities[i]) not in taken:
+                taken.add(person_of(identities[i]))
+                names.append(identities[i])
         return tuple(names)
 
-    parts = np.split(order, [n_test, n_test + n_calibrate])
-    test_names, calibrate_names, train_names = (named(part) for part in parts)
+    tested, calibrating, others = np.split(order, [n_test, n_test + n_calibrate])
+    test_names, calibrate_names = held(tested), held(calibrating)
+    train_names = tuple(identities[i] for i in sorted(others.tolist()) if person_of(identities[i]) not in taken)
     if len(set(map(person_of, train_names))) < MIN_TRAIN:
         raise InputError(
             f"Cannot split {count} names: {len(train_names)} are left to train on, the others are of people held out under "

@@ -31,6 +31,17 @@ def test_quotas_are_kept_and_namesakes_are_nowhere() -> None:
     assert hold_out(PHOTOS, (Quota("a", 6, 8), Quota("b", 5, 4)), seed=8) != split
 
 
+def test_nobody_is_held_out_under_two_names() -> None:
+    """Both would be compared as two people."""
+    both = {**{f"a/p{i}": 9 for i in range(8)}, **{f"b/p{i}": 9 for i in range(12)}}
+    for seed in range(20):
+        split = hold_out(both, (Quota("a", 4, 4), Quota("b", 5, 4)), seed)
+        assert len({name[2:] for name in split.calibrate}) == len(split.calibrate) == 9
+        assert sum(name.startswith("a/") for name in split.calibrate) == 4
+    with pytest.raises(InputError, match=r'Source "b" has 4 people .* not held out of another source, 5 are'):
+        hold_out(both, (Quota("a", 8, 4), Quota("b", 5, 4)), 0)
+
+
 def test_impossible_quotas_are_refused() -> None:
     with pytest.raises(InputError, match='source "aa"'):
         hold_out(PHOTOS, (Quota("aa", 1),), seed=0)
