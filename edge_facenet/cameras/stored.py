@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_facenet.errors import InputError, PhotoError
 from edge_facenet.photos.decode import decode
-from edge_facenet.photos.examine import read
+from edge_facenet.photos.examine import read, unread
 from edge_facenet.photos.sniff import sniff
 from edge_facenet.photos.walk import Entry, walk
 
@@ -93,7 +93,7 @@ class PictureSource(Base):
         try:
             yield picture(Entry(bytes(self._path), self._path.name, ""), 0, self._options)
         except PhotoError as error:
-            raise PhotoError(f"{self._path}: {error}") from error
+            raise PhotoError(f"{self._path}: {error}", again=error.again) from error
 
 
 class VideoSource(Base):
@@ -201,13 +201,12 @@ def picture(entry: Entry, number: int, options: CameraOptions) -> Frame:
         PhotoError: it cannot be read, or is no picture.
     """
     try:
-        data, size = read(entry.path, options.limits)
+        data, digest = read(entry.path, options.limits)
     except OSError as error:
         reason = error.strerror or "an error of the disk" if error.errno != errno.EISDIR else "it is a folder"
         raise PhotoError(f"The file cannot be read: {reason}.") from error
     if data is None:
-        found = int(size.removeprefix("size:"))
-        raise PhotoError(f"The file has {found:,} bytes, the limit is {options.limits.bytes:,}.")
+        raise PhotoError(unread(digest, options.limits))
     photo = decode(data, options.limits)
     return Frame(owned(photo.pixels, options), number, float(number), entry.name)
 
