@@ -212,10 +212,10 @@ def _one(recognizer: FaceRecognizer, request: Request, name: str, photos: Sequen
     person = _known(recognizer, name, request.person)
     known = recognizer.photos_of(person) if person is not None and request.face is None else frozenset[Key]()
     is_known = _recollection(known)
-    fresh = [path for path in photos if not known or not is_known(keys[path])]
+    settled = {path: keys[path] for path in photos if is_known(keys[path])} if known else {}
+    fresh = [path for path in photos if path not in settled]
     unchanged = len(photos) - len(fresh)
-    settled = set(photos).difference(fresh)
-    pictures = 0 if person is None else _given_pictures(recognizer, name, person, {p: keys[p] for p in settled})
+    pictures = 0 if person is None else _given_pictures(recognizer, name, person, settled)
     if not fresh and person is not None:
         return Outcome(name, replace(_as_it_was(recognizer, person), pictures=pictures), unchanged)
     bar = progress(f"Enrolling {name}", "photos") if request.ways.folder is None else contextlib.nullcontext(None)
