@@ -89,13 +89,16 @@ class TrainConfig:
                 f"2, found {self.batch.people} and {self.batch.images}."
             )
 
+    @property
+    def label_terms(self) -> tuple[SoftmaxConfig | CenterConfig | TripletConfig, ...]:
+        """The objective's terms that need names, each at work from `since` to `until`."""
+        words = {word.strip() for word in self.objective.split("+")}
+        return tuple(getattr(self, word) for word in ("softmax", "center", "triplet") if word in words)
+
     def _check_spans(self) -> None:
-        """Refuse steps that learn from nothing: from `reached` on no term of the objective is at work."""
-        words = [word.strip() for word in self.objective.split("+")]
-        Term = SoftmaxConfig | CenterConfig | TripletConfig
-        terms: dict[str, Term] = {"softmax": self.softmax, "center": self.center, "triplet": self.triplet}
-        spans = sorted((terms[word].since, terms[word].until) for word in words if word in terms)
-        reached = 1.0 if "distil" in words or not spans else 0.0
+        """Refuse steps that learn from nothing."""
+        spans = sorted((term.since, term.until) for term in self.label_terms)
+        reached = 1.0 if "distil" in self.objective or not spans else 0.0
         for since, until in spans:
             if since > reached:
                 break

@@ -85,11 +85,13 @@ class Monitor:
         """
         if not math.isfinite(logs["loss"]):
             parts = ", ".join(f"{name} {value:g}" for name, value in logs.items() if not math.isfinite(value))
-            lower = f"ower optimizer.learning_rate ({self._config.optimizer.learning_rate:g})"
-            kept = f"the checkpoint before is kept. L{lower} and train into a new folder."
-            if not any(self._path.parent.glob("step-*")):
-                kept = f"there is no checkpoint yet. L{lower} and give the same command again."
-            raise GateError(f"The loss is not finite at step {step} ({parts}); {kept}")
+            saved = any(self._path.parent.glob("step-*"))
+            kept = "the checkpoint before is kept" if saved else "there is no checkpoint yet"
+            then = "train into a new folder" if saved else "give the same command again"
+            raise GateError(
+                f"The loss is not finite at step {step} ({parts}); {kept}. "
+                f"Lower optimizer.learning_rate ({self._config.optimizer.learning_rate:g}) and {then}."
+            )
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1

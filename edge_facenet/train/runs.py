@@ -22,7 +22,6 @@ from ..verification import Split, read_split, split_identities, write_split
 from . import config as configs
 from .checkpoint import clear_unfinished
 from .config import TrainConfig
-from .course import words
 from .holdout import hold_out
 from .optimisation import rate, warmup
 from .sections import SplitConfig
@@ -73,7 +72,7 @@ def holder(run: Path) -> int | None:
     try:
         with (run / _LOCK).open("r+") as lock:
             return int(lock.read() or 0) or None if files.try_lock(lock) is False else None
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):  # no such file, or not ours to open
         return None
 
 
@@ -155,7 +154,7 @@ def _same_steps(before: TrainConfig, now: TrainConfig, done: int) -> bool:
 
 def _counts_in_shares(config: TrainConfig) -> bool:
     """Whether a loss changes with the share of the training that is done."""
-    terms = [getattr(config, term) for term in words(config.objective) if term in ("softmax", "center", "triplet")]
+    terms = config.label_terms
     margin = config.softmax.margin_kind != "none" and config.softmax.margin_warmup > 0
     return any(term.since > 0 or term.until < 1 for term in terms) or (config.softmax in terms and margin)
 

@@ -121,6 +121,11 @@ def test_a_file_system_without_locks_is_no_other_process(run: Path, monkeypatch:
         assert (run / ".lock").read_text() == str(os.getpid())
 
 
+def test_a_lock_that_cannot_be_opened_tells_nothing(run: Path) -> None:
+    (run / ".lock").mkdir(parents=True)
+    assert runs.holder(run) is None
+
+
 def test_folders_that_are_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
